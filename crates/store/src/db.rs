@@ -1,0 +1,290 @@
+//! A database and its transactions. The only file that asks which database this is.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::postgres::{Postgres, PostgresTx};
+use crate::sqlite::{Sqlite, SqliteTx};
+use crate::value::{Row, Value};
+use crate::{Error, dialect, migrate, postgres};
+
+/// The clock of a SQLite database; PostgreSQL has its own.
+pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// An open database, migrated to this program's schema. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    backend: Backend,
+    url: Arc<str>,
+}
+
+#[derive(Clone)]
+enum Backend {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
+/// The right of this process to run the engine on the database, until dropped.
+#[derive(Debug)]
+pub struct Claim {
+    _file: Option<File>,
+}
+
+impl Store {
+    /// Opens `sqlite:///path/to/file.db` or `postgres://user@host/database` and applies what migrations are missing.
+    ///
+    /// `now` is the clock by which SQLite measures leases.
+    ///
+    /// # Errors
+    /// [`Error::BadUrl`], [`Error::Unavailable`], [`Error::Newer`] or [`Error::Altered`]; nothing was changed then.
+    pub async fn open(url: &str, now: Now) -> Result<Self, Error> {
+        let backend = if let Some(path) = sqlite_path(url) {
+            Backend::Sqlite(Sqlite::open(&path, now)?)
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Backend::Postgres(Postgres::open(url)?)
+        } else {
+            return Err(Error::BadUrl(postgres::without_password(url)));
+        };
+        let store = Self { backend, url: postgres::without_password(url).into() };
+        migrate::run(&store).await?;
+        Ok(store)
+    }
+
+    /// The URL as it may be shown: without password.
+    pub fn shown_url(&self) -> &str {
+        &self.url
+    }
+
+    /// `"sqlite"` or `"postgres"`, for people.
+    pub const fn database(&self) -> &'static str {
+        match self.backend {
+            Backend::Sqlite(_) => "sqlite",
+            Backend::Postgres(_) => "postgres",
+        }
+    }
+
+    /// Claims the database for this process's engine. SQLite allows one; on PostgreSQL, leases keep many apart.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if another process has it.
+    pub async fn claim(&self) -> Result<Claim, Error> {
+        match &self.backend {
+            Backend::Sqlite(sqlite) => {
+                let file = sqlite.claim()?;
+                // Whoever held a lease on this file is gone.
+                let mut tx = self.begin().await?;
+                tx.execute("UPDATE leases SET lease_until = tieout_now(0)", &[]).await?;
+                tx.commit().await?;
+                Ok(Claim { _file: Some(file) })
+            }
+            Backend::Postgres(_) => Ok(Claim { _file: None }),
+        }
+    }
+
+    /// Begins a transaction that may write.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] or [`Error::Unavailable`].
+    pub async fn begin(&self) -> Result<Tx, Error> {
+        self.begin_with(false).await
+    }
+
+    /// Begins a transaction whose commit survives even a power failure, for tokens and outgoing writes.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] or [`Error::Unavailable`].
+    pub async fn begin_durable(&self) -> Result<Tx, Error> {
+        self.begin_with(true).await
+    }
+
+    async fn begin_with(&self, durable: bool) -> Result<Tx, Error> {
+        Ok(Tx {
+            inner: match &self.backend {
+                Backend::Sqlite(sqlite) => Inner::Sqlite(sqlite.begin(durable).await?),
+                Backend::Postgres(postgres) => Inner::Postgres(postgres.begin(durable).await?),
+            },
+            writes: true,
+        })
+    }
+
+    /// Begins reading one consistent state.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] or [`Error::Unavailable`].
+    pub async fn read(&self) -> Result<Tx, Error> {
+        Ok(Tx {
+            inner: match &self.backend {
+                Backend::Sqlite(sqlite) => Inner::Sqlite(sqlite.read().await?),
+                Backend::Postgres(postgres) => Inner::Postgres(postgres.read().await?),
+            },
+            writes: false,
+        })
+    }
+}
+
+fn sqlite_path(url: &str) -> Option<PathBuf> {
+    let rest = url.strip_prefix("sqlite:")?;
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    (!path.is_empty()).then(|| PathBuf::from(path))
+}
+
+/// A transaction. Dropped without [`Tx::commit`], it has not happened.
+pub struct Tx {
+    inner: Inner,
+    writes: bool,
+}
+
+enum Inner {
+    Sqlite(SqliteTx),
+    Postgres(PostgresTx),
+}
+
+impl Tx {
+    /// Makes everything that was written durable and visible.
+    ///
+    /// # Errors
+    /// [`Error::Full`], [`Error::Unavailable`] and others; unless the connection broke, nothing was kept then.
+    pub async fn commit(self) -> Result<(), Error> {
+        match self.inner {
+            Inner::Sqlite(tx) => tx.commit(),
+            Inner::Postgres(tx) if self.writes => tx.commit().await,
+            Inner::Postgres(tx) => tx.finish_reading().await,
+        }
+    }
+
+    pub(crate) async fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64, Error> {
+        match &mut self.inner {
+            Inner::Sqlite(tx) => tx.execute(sql, params),
+            Inner::Postgres(tx) => tx.execute(sql, params).await,
+        }
+    }
+
+    pub(crate) async fn query(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Vec<Row>, Error> {
+        match &mut self.inner {
+            Inner::Sqlite(tx) => tx.query(sql, params),
+            Inner::Postgres(tx) => tx.query(sql, params).await,
+        }
+    }
+
+    /// The only row of a result, if there is one.
+    pub(crate) async fn query_opt(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Option<Row>, Error> {
+        Ok(self.query(sql, params).await?.into_iter().next())
+    }
+
+    pub(crate) async fn query_one(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Row, Error> {
+        self.query_opt(sql, params).await?.ok_or_else(|| Error::BadRow("a row that must exist does not".into()))
+    }
+
+    /// Runs statements that take no parameters.
+    pub(crate) async fn batch(&mut self, sql: &str) -> Result<(), Error> {
+        match &mut self.inner {
+            Inner::Sqlite(tx) => tx.batch(sql),
+            Inner::Postgres(tx) => tx.batch(sql).await,
+        }
+    }
+
+    /// A migration's text in this database's words.
+    pub(crate) fn migration(&self, sql: &str) -> String {
+        match self.inner {
+            Inner::Sqlite(_) => dialect::sqlite_migration(sql),
+            Inner::Postgres(_) => dialect::postgres_migration(sql),
+        }
+    }
+
+    /// What a database needs before its first migration.
+    pub(crate) async fn prepare_schema(&mut self) -> Result<(), Error> {
+        match &mut self.inner {
+            Inner::Sqlite(_) => Ok(()),
+            // Two processes that start at once migrate one after the other.
+            Inner::Postgres(tx) => {
+                tx.batch("SELECT pg_advisory_xact_lock(8314057)").await?;
+                tx.batch(dialect::POSTGRES_CLOCK).await
+            }
+        }
+    }
+
+    /// Inserts rows, given cell by cell.
+    pub(crate) async fn insert_rows(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        cells: &[Value<'_>],
+    ) -> Result<(), Error> {
+        if cells.is_empty() {
+            return Ok(());
+        }
+        match &mut self.inner {
+            Inner::Sqlite(tx) => {
+                let list = columns.join(", ");
+                let marks: Vec<String> = (1..=columns.len()).map(|at| format!("${at}")).collect();
+                let sql = format!("INSERT INTO {table} ({list}) VALUES ({})", marks.join(", "));
+                tx.execute_many(&sql, columns.len(), cells)
+            }
+            Inner::Postgres(tx) => tx.copy(table, columns, columns.len(), cells).await,
+        }
+    }
+
+    /// Updates rows, given cell by cell; the first `keys` columns say which, the others are set.
+    pub(crate) async fn update_rows(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        keys: usize,
+        cells: &[Value<'_>],
+    ) -> Result<(), Error> {
+        if cells.is_empty() {
+            return Ok(());
+        }
+        let (key_columns, set_columns) = columns.split_at(keys);
+        match &mut self.inner {
+            Inner::Sqlite(tx) => {
+                let sets: Vec<_> =
+                    set_columns.iter().enumerate().map(|(at, name)| format!("{name} = ${}", at + keys + 1)).collect();
+                let wheres: Vec<_> =
+                    key_columns.iter().enumerate().map(|(at, name)| format!("{name} = ${}", at + 1)).collect();
+                let sql = format!("UPDATE {table} SET {} WHERE {}", sets.join(", "), wheres.join(" AND "));
+                tx.execute_many(&sql, columns.len(), cells)
+            }
+            Inner::Postgres(tx) => {
+                let staging = format!("changed_{table}");
+                tx.batch(&format!(
+                    "CREATE TEMPORARY TABLE IF NOT EXISTS {staging} ON COMMIT DELETE ROWS AS SELECT {} FROM {table} LIMIT 0",
+                    columns.join(", ")
+                ))
+                .await?;
+                tx.batch(&format!("TRUNCATE {staging}")).await?;
+                tx.copy(&staging, columns, columns.len(), cells).await?;
+                let sets: Vec<_> = set_columns.iter().map(|name| format!("{name} = c.{name}")).collect();
+                let wheres: Vec<_> = key_columns.iter().map(|name| format!("t.{name} = c.{name}")).collect();
+                let sql =
+                    format!("UPDATE {table} t SET {} FROM {staging} c WHERE {}", sets.join(", "), wheres.join(" AND "));
+                tx.execute(&sql, &[]).await.map(drop)
+            }
+        }
+    }
+
+    /// `count` ids of a table that nobody else will use, in ascending order.
+    pub(crate) async fn allocate_ids(&mut self, table: &str, count: usize) -> Result<Vec<i64>, Error> {
+        let wanted = i64::try_from(count).map_err(|_| Error::Driver("too many rows at once".into()))?;
+        if wanted == 0 {
+            return Ok(Vec::new());
+        }
+        match &mut self.inner {
+            Inner::Sqlite(_) => {
+                // The transaction has the file to itself, and inserting explicit ids moves the sequence.
+                let rows = self.query("SELECT seq FROM sqlite_sequence WHERE name = $1", &[Value::Text(table)]).await?;
+                let last: i64 = rows.into_iter().next().map_or(Ok(0), |mut row| row.take())?;
+                Ok((last + 1..=last + wanted).collect())
+            }
+            Inner::Postgres(_) => {
+                let sql = format!(
+                    "SELECT nextval(pg_get_serial_sequence('{table}', 'id')) FROM generate_series(1, $1::bigint)"
+                );
+                self.query(&sql, &[Value::Int(wanted)]).await?.into_iter().map(|mut row| row.take()).collect()
+            }
+        }
+    }
+}

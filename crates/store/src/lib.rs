@@ -1,0 +1,40 @@
+//! All SQL: the local books and the engine's own tables, on SQLite and PostgreSQL.
+//!
+//! One text per query, written in PostgreSQL's words; `dialect` names what differs, `db` is the one place that asks
+//! which database this is. Work happens in a [`Tx`]: load, merge and commit are one transaction, and a dropped one has
+//! not happened. This crate does not know that Xero exists beyond ids and columns that carry its name.
+
+mod books;
+mod connections;
+mod db;
+mod dialect;
+mod error;
+mod events;
+mod failures;
+mod grants;
+mod keys;
+mod leases;
+mod links;
+mod migrate;
+mod postgres;
+mod pull;
+mod reading;
+mod runs;
+mod sqlite;
+mod table;
+mod value;
+
+pub use books::{BookRow, Books, Refs};
+pub use connections::{Connection, ConnectionState, NewConnection, Organisation, TenantFacts};
+pub use db::{Claim, Now, Store, Tx};
+pub use error::Error;
+pub use events::{Event, NewEvent};
+pub use failures::{Failure, NewFailure};
+pub use grants::{Consent, Grant, GrantState, Refreshed};
+pub use keys::{ApiKey, NewApiKey};
+pub use leases::Lease;
+pub use links::{Link, LinkChange};
+pub use migrate::SCHEMA_VERSION;
+pub use pull::Cursor;
+pub use reading::{BookPage, Listed, MoneyTotal, ReadQuery};
+pub use runs::{KindCounts, Mode, Run, RunState, RunStatistics};

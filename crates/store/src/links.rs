@@ -1,0 +1,179 @@
+//! Links: the pairing of a local row with a Xero record, and the base that both sides last agreed on.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use model::{ConnectionId, ContentHash, Kind};
+use uuid::Uuid;
+
+use crate::books::Refs;
+use crate::value::Value;
+use crate::{Error, Tx};
+
+/// A link without its base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// The local row.
+    pub local_id: i64,
+    /// Hash of the last state seen in Xero.
+    pub remote_hash: ContentHash,
+    /// When Xero says that state was written.
+    pub remote_updated_at: Option<Timestamp>,
+}
+
+/// A link to write: new, or changed.
+#[derive(Debug, Clone)]
+pub struct LinkChange<'a> {
+    /// The record in Xero.
+    pub xero_id: Uuid,
+    /// The local row.
+    pub local_id: i64,
+    /// Hash of the state now seen in Xero.
+    pub remote_hash: ContentHash,
+    /// When Xero says that state was written.
+    pub remote_updated_at: Option<Timestamp>,
+    /// Canonical JSON of the state that both sides agree on.
+    pub base: &'a [u8],
+}
+
+const COLUMNS: [&str; 7] = ["connection_id", "kind", "xero_id", "local_id", "remote_hash", "remote_updated_at", "base"];
+
+impl Tx {
+    /// The links of these Xero records, as far as there are any.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn links(
+        &mut self,
+        connection: ConnectionId,
+        kind: Kind,
+        xero_ids: &[Uuid],
+    ) -> Result<HashMap<Uuid, Link>, Error> {
+        let sql = "SELECT xero_id, local_id, remote_hash, remote_updated_at FROM links \
+                   WHERE connection_id = $1 AND kind = $2 AND xero_id = ANY($3)";
+        let params = [Value::Int(connection.0), Value::Text(kind.as_str()), Value::Uuids(xero_ids)];
+        let mut found = HashMap::with_capacity(xero_ids.len());
+        for mut row in self.query(sql, &params).await? {
+            let xero_id = row.take()?;
+            let local_id = row.take()?;
+            let hash: Vec<u8> = row.take()?;
+            let remote_hash = hash.try_into().map_err(|_| Error::BadRow("a link's hash is not 16 bytes".into()))?;
+            let link = Link { local_id, remote_hash: ContentHash(remote_hash), remote_updated_at: row.take()? };
+            found.insert(xero_id, link);
+        }
+        Ok(found)
+    }
+
+    /// Adds the local ids of these Xero records to `refs`, as far as they are linked.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn resolve(
+        &mut self,
+        connection: ConnectionId,
+        kind: Kind,
+        xero_ids: &[Uuid],
+        refs: &mut Refs,
+    ) -> Result<(), Error> {
+        if xero_ids.is_empty() {
+            return Ok(());
+        }
+        let sql = "SELECT xero_id, local_id FROM links WHERE connection_id = $1 AND kind = $2 AND xero_id = ANY($3)";
+        let params = [Value::Int(connection.0), Value::Text(kind.as_str()), Value::Uuids(xero_ids)];
+        for mut row in self.query(sql, &params).await? {
+            refs.insert(kind, row.take()?, row.take()?);
+        }
+        Ok(())
+    }
+
+    /// The bases of these Xero records.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn bases(
+        &mut self,
+        connection: ConnectionId,
+        kind: Kind,
+        xero_ids: &[Uuid],
+    ) -> Result<HashMap<Uuid, Vec<u8>>, Error> {
+        let sql = "SELECT xero_id, base FROM links WHERE connection_id = $1 AND kind = $2 AND xero_id = ANY($3)";
+        let params = [Value::Int(connection.0), Value::Text(kind.as_str()), Value::Uuids(xero_ids)];
+        self.query(sql, &params).await?.into_iter().map(|mut row| Ok((row.take()?, row.take()?))).collect()
+    }
+
+    /// Writes links that did not exist.
+    ///
+    /// # Errors
+    /// [`Error::Constraint`] if one of the two sides is linked already.
+    pub async fn insert_links(
+        &mut self,
+        connection: ConnectionId,
+        kind: Kind,
+        links: &[LinkChange<'_>],
+    ) -> Result<(), Error> {
+        let mut cells = Vec::with_capacity(COLUMNS.len() * links.len());
+        links.iter().for_each(|link| cells.extend(link.cells(connection, kind)));
+        self.insert_rows("links", &COLUMNS, &cells).await
+    }
+
+    /// Writes links that exist: hash, time and base.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn update_links(
+        &mut self,
+        connection: ConnectionId,
+        kind: Kind,
+        links: &[LinkChange<'_>],
+    ) -> Result<(), Error> {
+        let mut cells = Vec::with_capacity(COLUMNS.len() * links.len());
+        links.iter().for_each(|link| cells.extend(link.cells(connection, kind)));
+        self.update_rows("links", &COLUMNS, 3, &cells).await
+    }
+
+    /// Takes note of a newer time stamp where the content is the same.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn touch_links(
+        &mut self,
+        connection: ConnectionId,
+        kind: Kind,
+        touched: &[(Uuid, Option<Timestamp>)],
+    ) -> Result<(), Error> {
+        let mut cells = Vec::with_capacity(4 * touched.len());
+        for (xero_id, updated) in touched {
+            cells.extend([
+                Value::Int(connection.0),
+                Value::Text(kind.as_str()),
+                Value::Uuid(*xero_id),
+                updated.map_or(Value::Null, Value::Instant),
+            ]);
+        }
+        self.update_rows("links", &["connection_id", "kind", "xero_id", "remote_updated_at"], 3, &cells).await
+    }
+
+    /// How many records of a kind are linked.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn count_links(&mut self, connection: ConnectionId) -> Result<Vec<(Kind, i64)>, Error> {
+        let sql = "SELECT kind, COUNT(*) FROM links WHERE connection_id = $1 GROUP BY kind ORDER BY kind";
+        let rows = self.query(sql, &[Value::Int(connection.0)]).await?;
+        rows.into_iter().map(|mut row| Ok((row.take()?, row.take()?))).collect()
+    }
+}
+
+impl<'a> LinkChange<'a> {
+    fn cells(&self, connection: ConnectionId, kind: Kind) -> [Value<'_>; 7] {
+        [
+            Value::Int(connection.0),
+            Value::Text(kind.as_str()),
+            Value::Uuid(self.xero_id),
+            Value::Int(self.local_id),
+            Value::Bytes(&self.remote_hash.0),
+            self.remote_updated_at.map_or(Value::Null, Value::Instant),
+            Value::Bytes(self.base),
+        ]
+    }
+}

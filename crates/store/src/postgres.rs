@@ -1,0 +1,267 @@
+//! The PostgreSQL driver: a pool, prepared statements, binary COPY for bulk writes.
+
+use std::error::Error as StdError;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::types::{FromSql, IsNull, Kind as TypeKind, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Config, NoTls, Row as PgRow};
+use uuid::Uuid;
+
+use crate::Error;
+use crate::value::{Cell, Row, Value};
+
+/// Connections a process may hold at once; a server's default is 100 for everybody.
+const CONNECTIONS: usize = 16;
+
+/// An open PostgreSQL database.
+#[derive(Clone)]
+pub(crate) struct Postgres {
+    pool: Pool,
+    target: Arc<str>,
+}
+
+impl Postgres {
+    pub(crate) fn open(url: &str) -> Result<Self, Error> {
+        let config: Config = url.parse().map_err(|_| Error::BadUrl(without_password(url)))?;
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = if is_local(&config) && config.get_ssl_mode() != SslMode::Require {
+            Manager::from_config(config, NoTls, recycling)
+        } else {
+            // Anything that leaves this machine is encrypted, and the server's certificate and name are checked.
+            let mut config = config;
+            config.ssl_mode(SslMode::Require);
+            let tls = tokio_postgres_rustls::MakeRustlsConnect::new(tls_config(url)?);
+            Manager::from_config(config, tls, recycling)
+        };
+        let pool =
+            Pool::builder(manager).max_size(CONNECTIONS).build().map_err(|error| Error::Driver(error.to_string()))?;
+        Ok(Self { pool, target: without_password(url).into() })
+    }
+
+    async fn connection(&self) -> Result<Object, Error> {
+        self.pool.get().await.map_err(|error| Error::Unavailable {
+            target: self.target.to_string(),
+            cause: match &error {
+                deadpool_postgres::PoolError::Backend(cause) => {
+                    let source = StdError::source(cause).map(|source| format!(": {source}")).unwrap_or_default();
+                    format!("{cause}{source}")
+                }
+                other => other.to_string(),
+            },
+        })
+    }
+
+    pub(crate) async fn begin(&self, durable: bool) -> Result<PostgresTx, Error> {
+        let tx = PostgresTx { connection: Some(self.connection().await?) };
+        let level = if durable { "BEGIN; SET LOCAL synchronous_commit = on" } else { "BEGIN" };
+        tx.connection().batch_execute(level).await?;
+        Ok(tx)
+    }
+
+    pub(crate) async fn read(&self) -> Result<PostgresTx, Error> {
+        let tx = PostgresTx { connection: Some(self.connection().await?) };
+        tx.connection().batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        Ok(tx)
+    }
+}
+
+/// True if no byte to this server leaves the machine.
+fn is_local(config: &Config) -> bool {
+    config.get_hosts().iter().all(|host| match host {
+        Host::Tcp(name) => {
+            name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        }
+        Host::Unix(_) => true,
+    })
+}
+
+fn tls_config(url: &str) -> Result<rustls::ClientConfig, Error> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        return Err(Error::Unavailable {
+            target: without_password(url),
+            cause: "this system has no root certificates: install its ca-certificates package".into(),
+        });
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Driver(error.to_string()))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The URL as it may be shown.
+pub(crate) fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return "(unreadable url)".into() };
+    let shown = match rest.rsplit_once('@') {
+        Some((user, host)) => format!("{}@{host}", user.split(':').next().unwrap_or_default()),
+        None => rest.to_owned(),
+    };
+    let shown = shown.split('?').next().unwrap_or_default();
+    format!("{scheme}://{shown}")
+}
+
+/// A transaction. Dropped before its end, its connection is closed, so that no half-done work can come back to life.
+pub(crate) struct PostgresTx {
+    connection: Option<Object>,
+}
+
+impl PostgresTx {
+    fn connection(&self) -> &Object {
+        self.connection.as_ref().expect("taken only at the end")
+    }
+
+    pub(crate) async fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64, Error> {
+        let statement = self.connection().prepare_cached(sql).await?;
+        // Collected and not mapped on the way: a closure in here keeps whole syncs from moving between threads.
+        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|value| value as _).collect();
+        Ok(self.connection().execute(&statement, &params).await?)
+    }
+
+    pub(crate) async fn query(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Vec<Row>, Error> {
+        let statement = self.connection().prepare_cached(sql).await?;
+        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|value| value as _).collect();
+        let rows = self.connection().query(&statement, &params).await?;
+        rows.iter().map(row).collect()
+    }
+
+    /// Copies rows into a table, whose columns are all of the given types.
+    pub(crate) async fn copy(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        width: usize,
+        cells: &[Value<'_>],
+    ) -> Result<(), Error> {
+        let list = columns.join(", ");
+        let shape = self.connection().prepare_cached(&format!("SELECT {list} FROM {table}")).await?;
+        let types: Vec<Type> = shape.columns().iter().map(|column| column.type_().clone()).collect();
+        let sink = self.connection().copy_in(&format!("COPY {table} ({list}) FROM STDIN (FORMAT binary)")).await?;
+        let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
+        let mut values: Vec<&(dyn ToSql + Sync)> = Vec::with_capacity(width);
+        for row in cells.chunks_exact(width) {
+            values.clear();
+            values.extend(row.iter().map(|value| value as &(dyn ToSql + Sync)));
+            writer.as_mut().write(&values).await?;
+        }
+        writer.finish().await?;
+        Ok(())
+    }
+
+    pub(crate) async fn batch(&mut self, sql: &str) -> Result<(), Error> {
+        Ok(self.connection().batch_execute(sql).await?)
+    }
+
+    pub(crate) async fn commit(mut self) -> Result<(), Error> {
+        self.connection().batch_execute("COMMIT").await?;
+        // Only now may the connection go back to the pool.
+        drop(self.connection.take());
+        Ok(())
+    }
+
+    /// Ends a transaction that has written nothing.
+    pub(crate) async fn finish_reading(mut self) -> Result<(), Error> {
+        self.connection().batch_execute("ROLLBACK").await?;
+        drop(self.connection.take());
+        Ok(())
+    }
+}
+
+impl Drop for PostgresTx {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(Object::take(connection));
+        }
+    }
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        match self {
+            Self::Null => Ok(IsNull::Yes),
+            Self::Bool(flag) => flag.to_sql(ty, out),
+            Self::Int(number) => match *ty {
+                Type::INT2 => i16::try_from(*number)?.to_sql(ty, out),
+                Type::INT4 => i32::try_from(*number)?.to_sql(ty, out),
+                Type::NUMERIC => Decimal::from(*number).to_sql(ty, out),
+                _ => number.to_sql(ty, out),
+            },
+            // PostgreSQL's text cannot hold U+0000; Xero's cannot either, so only a hostile answer brings one.
+            Self::Text(text) if text.contains('\0') => text.replace('\0', "\u{fffd}").to_sql(ty, out),
+            Self::Text(text) => text.to_sql(ty, out),
+            Self::Owned(text) => text.replace('\0', "\u{fffd}").to_sql(ty, out),
+            Self::Amount(amount) => amount.decimal().to_sql(ty, out),
+            Self::Rate(rate) => rate.decimal().to_sql(ty, out),
+            Self::Date(date) => date.to_sql(ty, out),
+            Self::Instant(instant) => millisecond(*instant).to_sql(ty, out),
+            Self::Uuid(id) => id.to_sql(ty, out),
+            Self::Bytes(bytes) => bytes.to_sql(ty, out),
+            Self::Ints(list) => list.to_sql(ty, out),
+            Self::Uuids(list) => list.to_sql(ty, out),
+        }
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
+
+/// Both databases keep instants to the millisecond, as Xero does, so that they compare equal.
+fn millisecond(instant: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(instant.as_millisecond()).unwrap_or(instant)
+}
+
+fn row(row: &PgRow) -> Result<Row, Error> {
+    (0..row.len()).map(|at| row.try_get::<_, Cell>(at).map_err(Error::from)).collect::<Result<_, _>>().map(Row::new)
+}
+
+impl<'a> FromSql<'a> for Cell {
+    fn from_sql(ty: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
+        Ok(match *ty {
+            Type::BOOL => Self::Bool(bool::from_sql(ty, raw)?),
+            Type::INT2 => Self::Int(i16::from_sql(ty, raw)?.into()),
+            Type::INT4 => Self::Int(i32::from_sql(ty, raw)?.into()),
+            Type::INT8 => Self::Int(i64::from_sql(ty, raw)?),
+            Type::NUMERIC => Self::Decimal(Decimal::from_sql(ty, raw)?),
+            Type::DATE => Self::Date(Date::from_sql(ty, raw)?),
+            Type::TIMESTAMPTZ => Self::Instant(Timestamp::from_sql(ty, raw)?),
+            Type::UUID => Self::Uuid(Uuid::from_sql(ty, raw)?),
+            Type::BYTEA => Self::Bytes(raw.to_vec()),
+            _ if matches!(ty.kind(), TypeKind::Simple) => Self::Text(String::from_utf8_lossy(raw).into_owned()),
+            _ => return Err(format!("no cell for type {ty}").into()),
+        })
+    }
+
+    fn from_sql_null(_: &Type) -> Result<Self, Box<dyn StdError + Sync + Send>> {
+        Ok(Self::Null)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_shown_without_password() {
+        assert_eq!(
+            without_password("postgres://me:s3cret@db.example/books?sslmode=x"),
+            "postgres://me@db.example/books"
+        );
+        assert_eq!(without_password("nonsense"), "(unreadable url)");
+    }
+}
