@@ -1,0 +1,160 @@
+//! The engine and what it is made of.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use model::ConnectionId;
+use store::{Connection, ConnectionState, Store};
+use tokio::sync::Mutex;
+use xero::oauth::OAuthClient;
+use xero::{Books, Client, Clock, Entropy, Lane, TenantId};
+
+use crate::tokens::GrantTokens;
+use crate::{Error, Vault};
+
+/// Settings of the engine. Defaults are product.md's.
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// Where Xero sends the browser back to; must be registered with the app.
+    pub redirect_uri: String,
+    /// Scopes to ask for.
+    pub scopes: Vec<String>,
+    /// Records per page, 1 to 1,000. The most is the default: calls are what is scarce.
+    pub page_size: u16,
+    /// How far a reading overlaps the one before, in seconds: Xero's time stamps are to the second, its answers lag.
+    pub overlap_s: i64,
+    /// How far back a first incremental sync reads, in hours.
+    pub first_window_h: i64,
+    /// How long a lease holds, in seconds; renewed with every page.
+    pub lease_s: i64,
+    /// A pull that took longer than this, in seconds, is followed by a pass over what changed meanwhile.
+    pub catch_up_after_s: i64,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            redirect_uri: "http://localhost:8787/api/v1/integrations/xero/callback".into(),
+            scopes: crate::MINIMUM_SCOPES.iter().map(|scope| (*scope).to_owned()).collect(),
+            page_size: 1000,
+            overlap_s: 300,
+            first_window_h: 24,
+            lease_s: 60,
+            catch_up_after_s: 60,
+        }
+    }
+}
+
+/// What an engine is made of.
+pub struct EngineParts {
+    /// The database.
+    pub store: Store,
+    /// The client for Xero's API; its governor keeps the limits.
+    pub client: Client,
+    /// The client for Xero's identity endpoints.
+    pub oauth: OAuthClient,
+    /// The key for what is stored secretly.
+    pub vault: Vault,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Settings.
+    pub settings: EngineSettings,
+}
+
+/// The engine. Cheap to clone; clones are the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) parts: Arc<EngineParts>,
+    /// Tells this process's leases from others'.
+    pub(crate) holder: Arc<str>,
+    grants: Arc<Mutex<HashMap<i64, Arc<GrantTokens>>>>,
+}
+
+impl Engine {
+    /// Puts an engine together, refuses a database of the other kind of Xero, and finishes token refreshes that a crash
+    /// left open, before anything else is done with them.
+    ///
+    /// # Errors
+    /// [`Error::WrongXero`], or those of the database.
+    pub async fn start(parts: EngineParts) -> Result<Self, Error> {
+        let engine = Self::new(parts);
+        engine.check_xero_kind().await?;
+        engine.finish_open_refreshes().await?;
+        Ok(engine)
+    }
+
+    fn new(parts: EngineParts) -> Self {
+        let mut id = [0; 8];
+        parts.entropy.fill(&mut id);
+        let holder = format!("{:016x}", u64::from_be_bytes(id)).into();
+        Self { parts: Arc::new(parts), holder, grants: Arc::default() }
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.parts.store
+    }
+
+    /// Now, by the engine's clock.
+    pub fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    /// True if Xero is the emulator, which every surface must say.
+    pub fn is_emulated(&self) -> bool {
+        !self.parts.oauth.endpoints().is_xero()
+    }
+
+    /// A database belongs to Xero or to an emulator, for good: books must never be compared with the wrong one.
+    async fn check_xero_kind(&self) -> Result<(), Error> {
+        let wanted = if self.is_emulated() { "emulator" } else { "live" };
+        let mut tx = self.parts.store.begin().await?;
+        match tx.fact("xero").await? {
+            Some(found) if found == wanted => Ok(()),
+            Some(found) if !tx.connections().await?.is_empty() => Err(Error::WrongXero { found, wanted }),
+            _ => {
+                tx.set_fact("xero", wanted).await?;
+                Ok(tx.commit().await?)
+            }
+        }
+    }
+
+    /// The tokens of a consent: one refresher for each in this process.
+    pub(crate) async fn tokens(&self, grant: i64) -> Arc<GrantTokens> {
+        let mut grants = self.grants.lock().await;
+        Arc::clone(grants.entry(grant).or_insert_with(|| Arc::new(GrantTokens::new(self.clone_parts(), grant))))
+    }
+
+    fn clone_parts(&self) -> (Arc<EngineParts>, Arc<str>) {
+        (Arc::clone(&self.parts), Arc::clone(&self.holder))
+    }
+
+    /// A connection by id.
+    ///
+    /// # Errors
+    /// [`Error::NotConnected`] if there is none.
+    pub async fn connection(&self, id: ConnectionId) -> Result<Connection, Error> {
+        self.parts.store.read().await?.connection(id).await?.ok_or(Error::NotConnected)
+    }
+
+    /// Xero's books of a connection that is in use.
+    pub(crate) async fn books(&self, connection: &Connection, lane: Lane) -> Result<Books, Error> {
+        let unusable = |state, hint| Err(Error::NotUsable { name: connection.tenant_name.clone(), state, hint });
+        match connection.state {
+            ConnectionState::Connected => {}
+            ConnectionState::NeedsReconnect => {
+                return Err(Error::NeedsReconnect { reason: connection.reason.clone().unwrap_or_default() });
+            }
+            ConnectionState::Disconnected => {
+                return unusable("disconnected", "run `tieout connect` to connect it again; its data is kept");
+            }
+            ConnectionState::Paused => return unusable("paused", "resume it first"),
+        }
+        let grant = connection.grant.ok_or(Error::NotConnected)?;
+        let tokens = self.tokens(grant).await;
+        Ok(self.parts.client.tenant(TenantId(connection.tenant_id), tokens, lane))
+    }
+}

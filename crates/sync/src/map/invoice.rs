@@ -1,0 +1,39 @@
+//! Invoices and bills.
+
+use model::{Invoice, Kind, LineAmountTypes};
+
+use super::{Pulled, Rejection, amount_or_zero, date, document_status, line, line_amount_types, rate, reference, text};
+
+pub(crate) struct Invoices;
+
+impl Pulled for Invoices {
+    type Wire = xero::Invoice;
+    type Record = Invoice;
+    const KIND: Kind = Kind::Invoice;
+    const INCLUDE_ARCHIVED: bool = true;
+
+    fn map(wire: xero::Invoice) -> Result<Invoice, Rejection> {
+        let (status, xero_status) = document_status(wire.status.as_ref());
+        Ok(Invoice {
+            r#type: wire.kind.ok_or_else(|| Rejection("the invoice has no type".into()))?.as_str().to_owned(),
+            number: text(wire.invoice_number),
+            reference: text(wire.reference),
+            customer: wire.contact.and_then(|contact| reference(contact.contact_id)),
+            date: date(wire.date),
+            due_date: date(wire.due_date),
+            status,
+            xero_status,
+            currency: text(wire.currency_code),
+            currency_rate: rate("currency rate", wire.currency_rate)?,
+            line_amount_types: line_amount_types(wire.line_amount_types.as_ref(), LineAmountTypes::Exclusive)?,
+            lines: line::lines(wire.line_items)?,
+            sub_total: amount_or_zero("sub-total", wire.sub_total)?,
+            total_tax: amount_or_zero("total tax", wire.total_tax)?,
+            total: amount_or_zero("total", wire.total)?,
+            amount_due: amount_or_zero("amount due", wire.amount_due)?,
+            amount_paid: amount_or_zero("amount paid", wire.amount_paid)?,
+            amount_credited: amount_or_zero("amount credited", wire.amount_credited)?,
+            fully_paid_on: date(wire.fully_paid_on_date),
+        })
+    }
+}

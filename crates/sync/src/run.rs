@@ -1,0 +1,294 @@
+//! A run: one sync operation, from its lease to its line in the history.
+//!
+//! Everything that a run has done is in the database page by page, so that one cut off anywhere, by a crash, a limit or
+//! a dead network, is taken up by the next run where it stopped.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use model::{ConnectionId, Kind};
+use store::{Connection, KindCounts, Lease, Mode, RunState, TenantFacts};
+use xero::{Books, BooksUsage, Lane};
+
+use crate::map::for_kind;
+use crate::{Engine, Error};
+
+/// How a run stands, told once at its beginning and after every page.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// The run.
+    pub run: i64,
+    /// The kind being read.
+    pub kind: Kind,
+    /// What this process has done with it so far.
+    pub counts: KindCounts,
+}
+
+/// What came of a run.
+#[derive(Debug, Clone)]
+pub struct RunOutcome {
+    /// The run.
+    pub run: i64,
+    /// How it ended.
+    pub state: RunState,
+    /// How much it read.
+    pub mode: Mode,
+    /// True if it took up one that was cut off.
+    pub resumed: bool,
+    /// What it did with each kind, in dependency order.
+    pub kinds: Vec<(Kind, KindCounts)>,
+    /// Calls made to Xero.
+    pub calls: i64,
+    /// Bytes received from Xero.
+    pub bytes: i64,
+    /// From its beginning to its end, pauses included.
+    pub duration: Duration,
+}
+
+impl RunOutcome {
+    /// Sum over all kinds.
+    pub fn total(&self) -> KindCounts {
+        self.kinds.iter().fold(KindCounts::default(), |sum, (_, counts)| KindCounts {
+            expected: None,
+            seen: sum.seen + counts.seen,
+            created: sum.created + counts.created,
+            updated: sum.updated + counts.updated,
+            unchanged: sum.unchanged + counts.unchanged,
+            failed: sum.failed + counts.failed,
+        })
+    }
+}
+
+/// A run under way.
+pub(crate) struct Running<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) connection: Connection,
+    pub(crate) books: Books,
+    pub(crate) lease: Lease,
+    pub(crate) id: i64,
+    pub(crate) mode: Mode,
+    /// The first run of a connection records one event a page, not one a record.
+    pub(crate) is_first: bool,
+    pub(crate) progress: &'a (dyn Fn(Progress) + Send + Sync),
+    counted_calls: AtomicU64,
+    counted_bytes: AtomicU64,
+}
+
+impl Running<'_> {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.engine.now()
+    }
+
+    /// Calls and bytes since the last time this was asked, for the transaction that records them.
+    pub(crate) fn take_usage(&self) -> (i64, i64) {
+        let BooksUsage { calls, wire_bytes } = self.books.usage();
+        let take = |counter: &AtomicU64, now: u64| {
+            i64::try_from(now.saturating_sub(counter.swap(now, Ordering::Relaxed))).unwrap_or(i64::MAX)
+        };
+        (take(&self.counted_calls, calls), take(&self.counted_bytes, wire_bytes))
+    }
+
+    async fn work(&self) -> Result<(), Error> {
+        self.refresh_organisation().await?;
+        for kind in Kind::ALL {
+            for_kind!(kind, P => self.pull_kind::<P>().await?);
+        }
+        Ok(())
+    }
+
+    /// What Xero says about the organisation itself; lock dates and currencies may change at any time.
+    async fn refresh_organisation(&self) -> Result<(), Error> {
+        let organisation = self.books.organisation().await?;
+        let facts = TenantFacts {
+            base_currency: organisation.base_currency,
+            country_code: organisation.country_code,
+            timezone: organisation.timezone,
+            period_lock_date: organisation.period_lock_date,
+            end_of_year_lock_date: organisation.end_of_year_lock_date,
+            is_demo: organisation.is_demo_company.unwrap_or_default(),
+        };
+        let name = organisation.name.unwrap_or_else(|| self.connection.tenant_name.clone());
+        let (calls, bytes) = self.take_usage();
+        let mut tx = self.engine.store().begin().await?;
+        tx.hold_lease(&self.lease).await?;
+        tx.set_tenant_facts(self.connection.id, &name, &facts, self.now()).await?;
+        tx.count_run_calls(self.id, Some("settings"), calls, bytes, self.now()).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Keeps the lease while a call waits for its turn; ends only when the lease is lost.
+    async fn keep_lease(&self) -> Error {
+        let third = Duration::from_secs(self.lease.seconds.unsigned_abs()) / 3;
+        loop {
+            self.engine.parts.clock.sleep(third).await;
+            let renewed = async {
+                let mut tx = self.engine.store().begin().await?;
+                tx.hold_lease(&self.lease).await?;
+                tx.commit().await
+            };
+            match renewed.await {
+                Err(error @ store::Error::LeaseLost(_)) => return error.into(),
+                // A database that is away is noticed by the work itself.
+                Err(error) => tracing::warn!(%error, "the lease could not be renewed"),
+                Ok(()) => {}
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Syncs a connection: reads Xero into the books. One run at a time per connection, over all processes.
+    ///
+    /// Dropping the future stops the run between two transactions; the next one goes on from there.
+    ///
+    /// # Errors
+    /// [`Error::Busy`], [`Error::NeedsReconnect`] and others. One bad record is none: it is listed, and the run is
+    /// partial.
+    pub async fn sync(
+        &self,
+        id: ConnectionId,
+        mode: Mode,
+        triggered_by: &str,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<RunOutcome, Error> {
+        let connection = self.connection(id).await?;
+        let books = self.books(&connection, Lane::Background).await?;
+        let lease = self
+            .parts
+            .store
+            .acquire_lease(&format!("pull:{id}"), &self.holder, self.parts.settings.lease_s)
+            .await?
+            .ok_or(Error::Busy)?;
+        let guard = ReleaseOnDrop { engine: self.clone(), lease: Some(lease.clone()) };
+
+        let (run, mode, resumed, is_first) = self.open_run(id, mode, triggered_by).await?;
+        let running = Running {
+            engine: self,
+            connection,
+            books: books.metered(Lane::Background),
+            lease,
+            id: run,
+            mode,
+            is_first,
+            progress,
+            counted_calls: AtomicU64::new(0),
+            counted_bytes: AtomicU64::new(0),
+        };
+        // Whoever asked for the run learns its id before the first page is there.
+        progress(Progress { run, kind: Kind::ALL[0], counts: KindCounts::default() });
+        let worked = tokio::select! {
+            worked = running.work() => worked,
+            lost = running.keep_lease() => Err(lost),
+        };
+        let outcome = running.close(worked, resumed).await;
+        guard.release().await?;
+        outcome
+    }
+
+    /// Takes up the run that was cut off, or begins one.
+    async fn open_run(&self, id: ConnectionId, mode: Mode, by: &str) -> Result<(i64, Mode, bool, bool), Error> {
+        let now = self.now();
+        let mut tx = self.parts.store.begin().await?;
+        let is_first = tx.runs(Some(id), None, 1).await?.is_empty();
+        let opened = match tx.unfinished_run(id).await? {
+            // A full run that was cut off is finished first, whatever was asked for: the books are not whole before.
+            Some(old) if old.mode == mode || old.mode == Mode::Full => {
+                tx.resume_run(old.id, now).await?;
+                (old.id, old.mode, true, false)
+            }
+            Some(old) => {
+                let why = ("TO-SUPERSEDED", "a full sync was asked for before this one was finished");
+                tx.finish_run(old.id, RunState::Cancelled, Some(why), false, now).await?;
+                (tx.start_run(id, mode, by, now).await?, mode, false, false)
+            }
+            None => (tx.start_run(id, mode, by, now).await?, mode, false, is_first),
+        };
+        tx.commit().await?;
+        Ok(opened)
+    }
+}
+
+impl Running<'_> {
+    async fn close(&self, worked: Result<(), Error>, resumed: bool) -> Result<RunOutcome, Error> {
+        if let Err(error) = &worked {
+            if matches!(error, Error::Store(_)) {
+                // What the database refused a moment ago it may refuse again: the run stays open and is taken up later.
+                return Err(worked.err().unwrap_or(Error::Busy));
+            }
+            self.mark_connection(error).await?;
+        }
+        let (calls, bytes) = self.take_usage();
+        let now = self.now();
+        let mut tx = self.engine.store().begin().await?;
+        tx.count_run_calls(self.id, None, calls, bytes, now).await?;
+        let kinds = tx.run_kinds(self.id).await?;
+        let state = match &worked {
+            Err(_) => RunState::Failed,
+            Ok(()) if kinds.iter().any(|(_, counts)| counts.failed > 0) => RunState::Partial,
+            Ok(()) => RunState::Completed,
+        };
+        let error = worked.as_ref().err().map(|error| (error.code(), error.to_string()));
+        let shown = error.as_ref().map(|(code, message)| (*code, message.as_str()));
+        let resumable = worked.as_ref().err().is_some_and(Error::is_transient);
+        tx.finish_run(self.id, state, shown, resumable, now).await?;
+        let run = tx.run(self.id).await?;
+        tx.commit().await?;
+        worked?;
+        let run = run.ok_or_else(|| Error::Internal("the run's own row is gone".into()))?;
+        let duration = Duration::try_from(now.duration_since(run.started_at)).unwrap_or_default();
+        tracing::info!(run = run.id, state = state.as_str(), calls = run.calls, bytes = run.bytes, "run ended");
+        Ok(RunOutcome {
+            run: run.id,
+            state,
+            mode: run.mode,
+            resumed,
+            kinds,
+            calls: run.calls,
+            bytes: run.bytes,
+            duration,
+        })
+    }
+
+    /// What an error says about the connection is kept with it, so that status and pages say it too.
+    async fn mark_connection(&self, error: &Error) -> Result<(), Error> {
+        use store::ConnectionState::{Disconnected, NeedsReconnect};
+        let (state, reason) = match error {
+            Error::Xero(xero::Error::Disconnected { .. }) => (Disconnected, "somebody disconnected it in Xero"),
+            Error::Xero(xero::Error::Expired { .. }) => (NeedsReconnect, "Xero does not accept the saved permission"),
+            Error::Xero(xero::Error::MissingScope { .. }) => (NeedsReconnect, "a permission (scope) is missing"),
+            _ => return Ok(()),
+        };
+        let mut tx = self.engine.store().begin().await?;
+        tx.set_connection_state(self.connection.id, state, Some(reason), self.now()).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+/// Gives the lease back when a run is dropped half-way, so that the next need not wait for its end.
+struct ReleaseOnDrop {
+    engine: Engine,
+    lease: Option<Lease>,
+}
+
+impl ReleaseOnDrop {
+    async fn release(mut self) -> Result<(), Error> {
+        match self.lease.take() {
+            Some(lease) => Ok(self.engine.store().release_lease(&lease).await?),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for ReleaseOnDrop {
+    fn drop(&mut self) {
+        if let (Some(lease), Ok(runtime)) = (self.lease.take(), tokio::runtime::Handle::try_current()) {
+            let store = self.engine.store().clone();
+            runtime.spawn(async move {
+                if let Err(error) = store.release_lease(&lease).await {
+                    tracing::warn!(%error, "the lease could not be given back; it ends by itself");
+                }
+            });
+        }
+    }
+}
