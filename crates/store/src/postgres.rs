@@ -110,7 +110,7 @@ pub(crate) fn without_password(url: &str) -> String {
     format!("{scheme}://{shown}")
 }
 
-/// A transaction. Dropped before its end, its connection is closed, so that no half-done work can come back to life.
+/// A transaction. Dropped before its end, it is rolled back before its connection is used again.
 pub(crate) struct PostgresTx {
     connection: Option<Object>,
 }
@@ -178,9 +178,18 @@ impl PostgresTx {
 
 impl Drop for PostgresTx {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
+        let Some(connection) = self.connection.take() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             drop(Object::take(connection));
-        }
+            return;
+        };
+        // The roll-back waits in line behind whatever is still running; only then does the pool get the connection.
+        runtime.spawn(async move {
+            if let Err(error) = connection.batch_execute("ROLLBACK").await {
+                tracing::debug!(%error, "a transaction could not be rolled back; its connection is closed");
+                drop(Object::take(connection));
+            }
+        });
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! One refresh at a time per consent over all processes (a lease), noted durably before the request leaves, the new pair
 //! saved before it is used, the previous refresh token kept for Xero's 30 minutes of grace. `invalid_grant` never deletes
-//! anything. Pinned by [`Place`], a ciphertext of one row or generation does not open in another.
+//! anything. A ciphertext is bound to its row and generation ([`Place`]) and does not open in another.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,7 +116,7 @@ impl GrantTokens {
 
         // T2, and what its failures mean.
         match self.send(&refresh_token).await {
-            Ok(tokens) => self.save(lease, &grant, &refresh_token, &tokens).await,
+            Ok(tokens) => self.save(&grant, &refresh_token, &tokens).await,
             Err(OAuthError::InvalidGrant) => self.refused(lease, &grant, refused).await,
             Err(error) => {
                 if !error.may_have_rotated() {
@@ -144,11 +144,12 @@ impl GrantTokens {
     }
 
     /// T3: the new pair is durable before anybody uses it.
-    async fn save(&self, lease: &Lease, grant: &Grant, used: &Secret, tokens: &TokenSet) -> Result<Current, Error> {
+    async fn save(&self, grant: &Grant, used: &Secret, tokens: &TokenSet) -> Result<Current, Error> {
         let now = self.parts.clock.now();
         let fresh = seal(&self.parts.vault, grant.id, grant.generation + 1, tokens, Some(used), now)?;
         let mut tx = self.parts.store.begin_durable().await?;
-        tx.hold_lease(lease).await?;
+        // Even without the lease: as long as no newer generation is saved, these are the newest tokens there are, and a
+        // rotated token must never be thrown away.
         if !tx.finish_refresh(grant.id, grant.generation, &fresh, now).await? {
             // Somebody connected again meanwhile; those tokens are newer.
             drop(tx);
@@ -172,7 +173,7 @@ impl GrantTokens {
         {
             let previous = self.parts.vault.open(place(grant, "previous_refresh_token"), sealed)?;
             match self.send(&previous).await {
-                Ok(tokens) => return self.save(lease, grant, &previous, &tokens).await,
+                Ok(tokens) => return self.save(grant, &previous, &tokens).await,
                 Err(OAuthError::InvalidGrant) => {}
                 Err(error) => return Err(Error::OAuth(error)),
             }

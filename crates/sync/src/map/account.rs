@@ -2,7 +2,7 @@
 
 use model::{Account, Kind};
 
-use super::{Pulled, Rejection, text};
+use super::{Pulled, Rejection, short, text};
 
 pub(crate) struct Accounts;
 
@@ -13,7 +13,7 @@ impl Pulled for Accounts {
 
     fn map(wire: xero::Account) -> Result<Account, Rejection> {
         Ok(Account {
-            code: text(wire.code),
+            code: short("code", wire.code)?,
             name: text(wire.name).ok_or_else(|| Rejection("the account has no name".into()))?,
             r#type: wire.kind.map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
             class: wire.class.map(|class| class.as_str().to_owned()),

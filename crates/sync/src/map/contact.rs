@@ -2,7 +2,7 @@
 
 use model::{Address, AddressType, Customer, CustomerStatus, Kind, Phone, PhoneType};
 
-use super::{Pulled, Rejection, text};
+use super::{Pulled, Rejection, short, text};
 
 pub(crate) struct Contacts;
 
@@ -19,7 +19,7 @@ impl Pulled for Contacts {
         phones.sort_by_key(|phone| phone.kind);
         addresses.sort_by_key(|address| address.kind);
         Ok(Customer {
-            name: text(wire.name).ok_or_else(|| Rejection("the contact has no name".into()))?,
+            name: short("name", wire.name)?.ok_or_else(|| Rejection("the contact has no name".into()))?,
             first_name: text(wire.first_name),
             last_name: text(wire.last_name),
             email: text(wire.email_address),

@@ -2,7 +2,9 @@
 
 use model::{Allocation, Credit, Kind, LineAmountTypes};
 
-use super::{Pulled, Rejection, amount_or_zero, date, document_status, line, line_amount_types, rate, reference, text};
+use super::{
+    Pulled, Rejection, amount_or_zero, date, document_status, line, line_amount_types, rate, reference, short, text,
+};
 
 pub(crate) struct CreditNotes;
 pub(crate) struct Prepayments;
@@ -40,7 +42,7 @@ impl Pulled for CreditNotes {
     const KIND: Kind = Kind::CreditNote;
 
     fn map(wire: xero::CreditNote) -> Result<Credit, Rejection> {
-        credit!(wire, "credit note", number: text(wire.credit_note_number), lines: Exclusive)
+        credit!(wire, "credit note", number: short("number", wire.credit_note_number)?, lines: Exclusive)
     }
 }
 
@@ -50,7 +52,7 @@ impl Pulled for Prepayments {
     const KIND: Kind = Kind::Prepayment;
 
     fn map(wire: xero::Prepayment) -> Result<Credit, Rejection> {
-        credit!(wire, "prepayment", number: text(wire.invoice_number), lines: Inclusive)
+        credit!(wire, "prepayment", number: short("number", wire.invoice_number)?, lines: Inclusive)
     }
 }
 

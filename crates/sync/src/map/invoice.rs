@@ -2,7 +2,9 @@
 
 use model::{Invoice, Kind, LineAmountTypes};
 
-use super::{Pulled, Rejection, amount_or_zero, date, document_status, line, line_amount_types, rate, reference, text};
+use super::{
+    Pulled, Rejection, amount_or_zero, date, document_status, line, line_amount_types, rate, reference, short, text,
+};
 
 pub(crate) struct Invoices;
 
@@ -16,7 +18,7 @@ impl Pulled for Invoices {
         let (status, xero_status) = document_status(wire.status.as_ref());
         Ok(Invoice {
             r#type: wire.kind.ok_or_else(|| Rejection("the invoice has no type".into()))?.as_str().to_owned(),
-            number: text(wire.invoice_number),
+            number: short("number", wire.invoice_number)?,
             reference: text(wire.reference),
             customer: wire.contact.and_then(|contact| reference(contact.contact_id)),
             date: date(wire.date),

@@ -134,6 +134,18 @@ fn text(value: Option<String>) -> Option<String> {
     value.filter(|text| !text.is_empty()).map(printable)
 }
 
+/// Text of a column that is searched: an index holds no more than some kilobytes, and Xero's longest is 255 characters.
+fn short(name: &str, value: Option<String>) -> Result<Option<String>, Rejection> {
+    const MOST: usize = 500;
+    let value = text(value);
+    match value.as_ref().map(|text| text.chars().count()) {
+        Some(length) if length > MOST => {
+            Err(Rejection(format!("{name}: {length} characters, at most {MOST} make sense")))
+        }
+        _ => Ok(value),
+    }
+}
+
 fn printable(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }

@@ -3,7 +3,7 @@
 use model::{ContentHash, Kind, TaxRate};
 use uuid::Uuid;
 
-use super::{Pulled, Rejection, amount, text};
+use super::{Pulled, Rejection, amount, short, text};
 
 pub(crate) struct TaxRates;
 
@@ -20,7 +20,7 @@ impl Pulled for TaxRates {
 
     fn map(wire: xero::TaxRate) -> Result<TaxRate, Rejection> {
         Ok(TaxRate {
-            tax_type: text(wire.tax_type).ok_or_else(|| Rejection("the tax rate has no code".into()))?,
+            tax_type: short("code", wire.tax_type)?.ok_or_else(|| Rejection("the tax rate has no code".into()))?,
             name: text(wire.name).unwrap_or_default(),
             status: wire.status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
             effective_rate: amount("effective rate", wire.effective_rate)?,
