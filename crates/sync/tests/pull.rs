@@ -424,3 +424,41 @@ async fn answers_that_are_no_answers_end_the_run_and_the_next_goes_on(db_url: St
     assert!(run.resumed && run.state == RunState::Completed);
     assert_agreement(&engine, id).await;
 }
+
+#[testkit::on_both_databases]
+async fn odd_but_legal_records_come_over_whole(db_url: String) {
+    let (world, engine, id) = world(db_url, small()).await;
+    let person = world.person();
+    let name = format!("\"O'Hara\" & Söhne; DROP TABLE customers;-- {}", "🦀".repeat(210));
+    let made = person.put("Contacts", json!({"Name": name}));
+    let contact = made["Contacts"][0]["ContactID"].clone();
+    let account = revenue_account(&person);
+    let lines: Vec<_> = (1..=1_000)
+        .map(|at| json!({"Description": format!("Line {at}"), "Quantity": 0.3333, "UnitAmount": 0.1234 + f64::from(at), "AccountCode": account}))
+        .collect();
+    let mut made = Vec::new();
+    for (currency, date) in [("NZD", "1955-03-01"), ("JPY", "2026-11-20"), ("KWD", "2026-11-20")] {
+        person.call("PUT", "Currencies", &json!({"Code": currency}));
+        let document = person.put(
+            "Invoices?unitdp=4",
+            json!({"Type": "ACCREC", "Contact": {"ContactID": contact}, "Date": date, "DueDate": date, "Status": "AUTHORISED",
+                "CurrencyCode": currency, "LineItems": lines}),
+        );
+        made.push((document["Invoices"][0].clone(), currency, date));
+    }
+    let run = sync_now(&engine, id, Mode::Full).await;
+    assert_eq!(run.state, RunState::Completed);
+    assert!(customer_named(&engine, id, &name).await.is_some());
+    let all = contents(&engine, id).await;
+    for (document, currency, date) in made {
+        let key = (Kind::Invoice, document["InvoiceID"].as_str().unwrap().to_owned());
+        let invoice: Invoice = serde_json::from_str(&all[&key]).unwrap();
+        assert_eq!(invoice.lines.len(), 1_000);
+        assert_eq!(invoice.lines[999].unit_amount.unwrap().to_string(), "1000.1234");
+        assert_eq!(invoice.currency.as_deref(), Some(currency));
+        assert_eq!(invoice.date.unwrap().to_string(), date);
+        let total: model::Amount = document["Total"].to_string().parse().unwrap();
+        assert_eq!((invoice.total, invoice.amount_due), (total, total));
+    }
+    assert_agreement(&engine, id).await;
+}
