@@ -1,0 +1,100 @@
+//! HTTP in: the REST API, the callback of Xero's consent, and the API's description.
+//!
+//! Reads through `store`, acts through `sync`; there is no SQL here and no call to Xero. `routes` is the one list of
+//! everything that is served. A handler says who may call it by the type of its first argument (`access`), and a
+//! handler without such an argument does not compile into the list.
+
+mod access;
+mod background;
+mod books;
+mod callback;
+mod connections;
+mod cursor;
+mod describe;
+mod docs;
+mod dto;
+mod health;
+mod input;
+mod keys;
+mod layers;
+mod problem;
+mod routes;
+mod runs;
+mod state;
+mod syncs;
+
+use std::time::Duration;
+
+use axum::Router;
+use sync::Engine;
+
+use crate::state::App;
+
+pub use access::RouteAccess;
+pub use routes::RouteInfo;
+
+/// The path at which Xero's consent comes back; the engine's redirect address must end in it.
+pub const CALLBACK_PATH: &str = "/api/v1/integrations/xero/callback";
+
+/// Settings of the HTTP side.
+#[derive(Debug, Clone)]
+pub struct WebSettings {
+    /// Where browsers reach this program, without a slash at the end. Its host must be the one of the engine's redirect
+    /// address, or the browser does not bring its cookie back. With `https`, cookies are marked secure.
+    pub public_url: String,
+    /// Largest accepted body of a request, in bytes. The API takes small JSON objects only.
+    pub max_body_bytes: usize,
+    /// How long a request may take.
+    pub timeout: Duration,
+    /// How long a request may take that waits for Xero: `?wait=true` and the comparison of both sides.
+    pub long_timeout: Duration,
+    /// Most syncs under way in this process at a time, over all connections.
+    pub max_syncs: usize,
+}
+
+impl Default for WebSettings {
+    fn default() -> Self {
+        Self {
+            public_url: "http://localhost:8787".into(),
+            max_body_bytes: 64 * 1024,
+            timeout: Duration::from_secs(30),
+            long_timeout: Duration::from_secs(60 * 60),
+            max_syncs: 32,
+        }
+    }
+}
+
+/// The HTTP side of a running program.
+#[derive(Clone)]
+pub struct Web {
+    app: App,
+}
+
+impl Web {
+    /// Puts it together; nothing is served yet.
+    pub fn new(engine: Engine, settings: WebSettings) -> Self {
+        Self { app: App::new(engine, settings) }
+    }
+
+    /// Everything that is served, as a service. Clones share their state.
+    pub fn router(&self) -> Router {
+        layers::around(routes::all().into_router(), self.app.clone())
+    }
+
+    /// Stops the syncs that requests have started, between two of their transactions, and waits until they have
+    /// stopped. New ones are refused from now on. Call it when the program ends, before or beside the server's own
+    /// graceful end: requests that wait for a sync are answered by it.
+    pub async fn shutdown(&self) {
+        self.app.syncs().shutdown().await;
+    }
+}
+
+/// Everything that is served, as a service. Use [`Web`] where syncs must be stopped in an orderly way.
+pub fn router(engine: Engine, settings: WebSettings) -> Router {
+    Web::new(engine, settings).router()
+}
+
+/// Every route with who may call it, sorted by path.
+pub fn route_list() -> Vec<RouteInfo> {
+    routes::all().into_list()
+}

@@ -1,0 +1,144 @@
+//! Every route, in one list.
+//!
+//! A handler's path, method and description stand at the handler; who may call it is the type of its first argument.
+//! The list takes nothing else: a handler that does not begin with such an argument does not compile into it.
+
+use axum::Router;
+use axum::handler::Handler;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+
+use crate::access::{Access, RouteAccess};
+use crate::state::App;
+use crate::{books, callback, connections, describe, docs, health, keys, runs, syncs};
+
+/// Routes that may have to wait for Xero for long.
+pub(crate) const WAITS_FOR_XERO: [&str; 3] = [
+    "/api/v1/integrations/xero/sync/full",
+    "/api/v1/integrations/xero/sync/incremental",
+    "/api/v1/integrations/xero/agreement",
+];
+
+macro_rules! list {
+    ($($handler:path,)*) => {{
+        let mut all = Routes { router: OpenApiRouter::with_openapi(describe::document()), list: Vec::new() };
+        $(all.add(access_of(&$handler), utoipa_axum::routes!($handler));)*
+        all
+    }};
+}
+
+/// The list.
+pub(crate) fn all() -> Routes {
+    list![
+        health::get_health,
+        health::get_readiness,
+        docs::get_openapi,
+        docs::get_docs,
+        docs::get_errors,
+        docs::get_connected,
+        syncs::sync_full,
+        syncs::sync_incremental,
+        runs::list_runs,
+        runs::get_run,
+        runs::get_statistics,
+        runs::list_failures,
+        connections::get_agreement,
+        callback::connect,
+        callback::connect_in_browser,
+        callback::finish_connect,
+        connections::list_connections,
+        connections::get_status,
+        connections::get_connection_status,
+        connections::refresh_connection_token,
+        connections::refresh_token,
+        connections::disconnect_connection,
+        connections::disconnect,
+        books::list_customers,
+        books::get_customer,
+        books::list_invoices,
+        books::get_invoice,
+        books::list_payments,
+        books::get_payment,
+        books::list_bank_transactions,
+        books::get_bank_transaction,
+        books::list_credits,
+        books::get_credit,
+        books::list_accounts,
+        books::get_account,
+        books::list_tax_rates,
+        books::get_tax_rate,
+        keys::make_key,
+        keys::list_keys,
+        keys::revoke_key,
+    ]
+}
+
+/// A route, for documents and tests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteInfo {
+    /// The method, in capitals.
+    pub method: String,
+    /// The path, with parameters in braces.
+    pub path: String,
+    /// Who may call it.
+    pub access: RouteAccess,
+    /// What it does, in a sentence.
+    pub summary: String,
+}
+
+/// The routes with their description.
+pub(crate) struct Routes {
+    router: OpenApiRouter<App>,
+    list: Vec<RouteInfo>,
+}
+
+impl Routes {
+    fn add(&mut self, access: RouteAccess, (schemas, mut paths, methods): UtoipaMethodRouter<App>) {
+        for (path, item) in &mut paths.paths {
+            for (method, operation) in describe::operations(item) {
+                describe::complete(operation, access);
+                let summary = operation.summary.clone().unwrap_or_default();
+                self.list.push(RouteInfo { method: method.to_owned(), path: path.clone(), access, summary });
+            }
+        }
+        let router = std::mem::take(&mut self.router);
+        self.router = router.routes((schemas, paths, methods));
+    }
+
+    pub(crate) fn into_router(self) -> Router<App> {
+        self.router.into()
+    }
+
+    /// Sorted by path and method.
+    pub(crate) fn into_list(self) -> Vec<RouteInfo> {
+        let mut list = self.list;
+        list.sort_by(|a, b| (&a.path, &a.method).cmp(&(&b.path, &b.method)));
+        list
+    }
+
+    pub(crate) fn into_document(self) -> OpenApi {
+        self.router.into_openapi()
+    }
+}
+
+/// A handler's arguments, the first of which says who may call it.
+pub(crate) trait Declares {
+    type Access: Access;
+}
+
+impl<M, A: Access> Declares for (M, A) {
+    type Access = A;
+}
+impl<M, A: Access, B> Declares for (M, A, B) {
+    type Access = A;
+}
+impl<M, A: Access, B, C> Declares for (M, A, B, C) {
+    type Access = A;
+}
+impl<M, A: Access, B, C, D> Declares for (M, A, B, C, D) {
+    type Access = A;
+}
+
+fn access_of<T: Declares, H: Handler<T, App>>(_: &H) -> RouteAccess {
+    T::Access::ACCESS
+}
