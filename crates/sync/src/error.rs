@@ -25,7 +25,9 @@ pub enum Error {
         reason: String,
     },
     /// Another run of the same connection is under way.
-    #[error("another sync of this organisation is under way: wait for it, or look at `tieout runs`")]
+    #[error(
+        "another sync of this organisation is under way: wait for it (one whose process died is taken up after a minute), or look at `tieout runs`"
+    )]
     Busy,
     /// Xero lists nothing where records are linked; absence never means deleted, so nothing was changed.
     #[error(

@@ -27,6 +27,11 @@ const IDS_PER_CALL: usize = 40;
 /// Deeper chains of missing records do not exist: a payment's invoice's customer is the longest.
 const MAX_DEPTH: u8 = 3;
 
+/// Failed records that one incremental sync asks for again: five calls of 40 ids.
+const RETRIES: usize = 200;
+/// The same for kinds that can only be asked for one by one.
+const RETRIES_ONE_BY_ONE: usize = 10;
+
 /// A page, decoded and mapped, with what the reading needs to know about it.
 struct Fetched<P: Pulled> {
     batch: Batch<P>,
@@ -163,6 +168,21 @@ impl Running<'_> {
         depth: u8,
     ) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>> {
         Box::pin(self.fetch_missing::<P>(ids, depth))
+    }
+
+    /// Asks again for records that failed before: what they waited for may be there now, and a record that nobody touches
+    /// is in no incremental list. A full sync reads them anyway.
+    pub(crate) async fn retry_failed<P: Pulled>(&self) -> Result<(), Error> {
+        let mut tx = self.engine.store().read().await?;
+        let keys = tx.open_failure_keys(self.connection.id, P::KIND).await?;
+        drop(tx);
+        // Kinds that are always listed whole (and whose id may be of our own making) were just read.
+        if keys.is_empty() || !P::Wire::HAS_IMS {
+            return Ok(());
+        }
+        let most = if P::Wire::PARAMS.contains(&Param::Ids) { RETRIES } else { RETRIES_ONE_BY_ONE };
+        let ids: Vec<Uuid> = keys.iter().filter_map(|key| Uuid::try_parse(key).ok()).take(most).collect();
+        self.fetch_missing::<P>(&ids, 0).await
     }
 
     async fn fetch_missing<P: Pulled>(&self, ids: &[Uuid], depth: u8) -> Result<(), Error> {

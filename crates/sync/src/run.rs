@@ -94,6 +94,11 @@ impl Running<'_> {
         for kind in Kind::ALL {
             for_kind!(kind, P => self.pull_kind::<P>().await?);
         }
+        if self.mode == Mode::Incremental {
+            for kind in Kind::ALL {
+                for_kind!(kind, P => self.retry_failed::<P>().await?);
+            }
+        }
         Ok(())
     }
 

@@ -331,6 +331,12 @@ async fn a_reference_that_xero_does_not_give_makes_its_record_wait(db_url: Strin
     let waiting =
         failures.iter().find(|failure| failure.code == "TO-WAITING" && failure.kind == Kind::Invoice).unwrap();
     assert!(waiting.message.contains(nobody), "{waiting:?}");
+    // Nobody touches the invoice, so no incremental list brings it again: it is asked for because it had failed.
+    world.wire.clear_hook();
+    world.emulator.clock().advance(3 * 24 * 3_600_000);
+    sync_now(&engine, id, Mode::Incremental).await;
+    assert_eq!(engine.store().read().await.unwrap().open_failures(id, 100).await.unwrap(), []);
+    assert_agreement(&engine, id).await;
 }
 
 #[testkit::on_both_databases]
