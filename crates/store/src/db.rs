@@ -194,6 +194,15 @@ impl Tx {
         }
     }
 
+    /// A query for the rows of a table whose UUID `key` is in the list `$list`, by an index that begins with what the
+    /// condition fixes.
+    pub(crate) fn look_up(&self, table: &str, columns: &str, condition: &str, key: &str, list: usize) -> String {
+        match self.inner {
+            Inner::Sqlite(_) => dialect::sqlite_look_up(table, columns, condition, key, list),
+            Inner::Postgres(_) => dialect::postgres_look_up(table, columns, condition, key, list),
+        }
+    }
+
     /// What a database needs before its first migration.
     pub(crate) async fn prepare_schema(&mut self) -> Result<(), Error> {
         match &mut self.inner {
@@ -249,7 +258,8 @@ impl Tx {
                 tx.execute_many(&sql, columns.len(), cells)
             }
             Inner::Postgres(tx) => {
-                let staging = format!("changed_{table}");
+                // Kept for as long as the connection lives, so each shape of change has its own.
+                let staging = format!("changed_{table}_{}", columns.len());
                 tx.batch(&format!(
                     "CREATE TEMPORARY TABLE IF NOT EXISTS {staging} ON COMMIT DELETE ROWS AS SELECT {} FROM {table} LIMIT 0",
                     columns.join(", ")
@@ -281,7 +291,10 @@ impl Tx {
             }
             Inner::Postgres(_) => {
                 let sql = format!(
-                    "SELECT nextval(pg_get_serial_sequence('{table}', 'id')) FROM generate_series(1, $1::bigint)"
+                    // The sequence is looked for once, not for each id.
+                    "SELECT nextval(own.sequence) FROM \
+                     (SELECT pg_get_serial_sequence('{table}', 'id')::regclass AS sequence OFFSET 0) AS own, \
+                     generate_series(1, $1::bigint)"
                 );
                 self.query(&sql, &[Value::Int(wanted)]).await?.into_iter().map(|mut row| row.take()).collect()
             }

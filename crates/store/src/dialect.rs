@@ -25,6 +25,22 @@ pub(crate) fn sqlite_query(sql: &str) -> Cow<'_, str> {
     Cow::Owned(text.replace('$', "?").replace(" FOR UPDATE", ""))
 }
 
+/// Rows by keys in a list, in SQLite's words.
+pub(crate) fn sqlite_look_up(table: &str, columns: &str, condition: &str, key: &str, list: usize) -> String {
+    format!("SELECT {columns} FROM {table} WHERE {condition} AND {key} = ANY(${list})")
+}
+
+/// Rows by keys in a list, in PostgreSQL's words: one descent of the index per key, whatever the planner believes.
+///
+/// Left to itself it reads every row that the condition alone leaves while it has no statistics, which is just as long
+/// as a first sync lasts: the work of each page would grow with the rows before it.
+pub(crate) fn postgres_look_up(table: &str, columns: &str, condition: &str, key: &str, list: usize) -> String {
+    format!(
+        "SELECT found.* FROM unnest(CAST(${list} AS UUID[])) AS wanted (key) CROSS JOIN LATERAL \
+         (SELECT {columns} FROM {table} WHERE {condition} AND {key} = wanted.key OFFSET 0) AS found"
+    )
+}
+
 /// A migration in SQLite's words.
 pub(crate) fn sqlite_migration(sql: &str) -> String {
     /// Longest first, so that no word is replaced inside another.

@@ -119,7 +119,8 @@ impl Tx {
     /// Those of the database.
     pub async fn grant_of_user(&mut self, xero_user_id: &str) -> Result<Option<Grant>, Error> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM grants WHERE xero_user_id = $1 AND state <> 'REVOKED' ORDER BY id DESC LIMIT 1"
+            "SELECT {COLUMNS} FROM grants WHERE xero_user_id = $1 AND state <> 'REVOKED' ORDER BY id DESC LIMIT 1 \
+             FOR UPDATE"
         );
         self.query_opt(&sql, &[Value::Text(xero_user_id)]).await?.map(|mut row| grant(&mut row)).transpose()
     }
@@ -178,7 +179,9 @@ impl Tx {
     /// # Errors
     /// Those of the database.
     pub async fn begin_refresh(&mut self, id: i64, generation: i64, now: Timestamp) -> Result<bool, Error> {
-        let sql = "UPDATE grants SET refresh_intent_generation = $2, refresh_intent_at = $3 \
+        // An intent that is still open keeps its time: Xero's grace runs from the first attempt.
+        let sql = "UPDATE grants SET refresh_intent_at = CASE WHEN refresh_intent_generation = $2 \
+                   THEN refresh_intent_at ELSE $3 END, refresh_intent_generation = $2 \
                    WHERE id = $1 AND generation = $2 AND state = 'ACTIVE'";
         Ok(self.execute(sql, &[Value::Int(id), Value::Int(generation), Value::Instant(now)]).await? == 1)
     }
@@ -207,7 +210,8 @@ impl Tx {
         let sql = "UPDATE grants SET generation = $3, scopes = COALESCE($4, scopes), access_token = $5, \
                    access_expires_at = $6, refresh_token = $7, refresh_issued_at = $8, previous_refresh_token = $9, \
                    previous_until = $10, refresh_intent_generation = NULL, refresh_intent_at = NULL, \
-                   state = 'ACTIVE', reason = NULL, updated_at = $8 WHERE id = $1 AND generation = $2";
+                   state = 'ACTIVE', reason = NULL, updated_at = $8 \
+                   WHERE id = $1 AND generation = $2 AND state <> 'REVOKED'";
         let params = [
             Value::Int(id),
             Value::Int(from),
@@ -236,7 +240,8 @@ impl Tx {
     ) -> Result<(), Error> {
         let params = [Value::Int(id), Value::Text(reason), Value::Instant(now), Value::Int(generation)];
         let sql = "UPDATE grants SET state = 'NEEDS_RECONNECT', reason = $2, refresh_intent_generation = NULL, \
-                   refresh_intent_at = NULL, updated_at = $3 WHERE id = $1 AND generation = $4";
+                   refresh_intent_at = NULL, updated_at = $3 \
+                   WHERE id = $1 AND generation = $4 AND state <> 'REVOKED'";
         if self.execute(sql, &params).await? == 1 {
             let sql = "UPDATE connections SET state = 'NEEDS_RECONNECT', reason = $2, updated_at = $3 \
                        WHERE grant_id = $1 AND state = 'CONNECTED'";

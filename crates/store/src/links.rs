@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use model::{ConnectionId, ContentHash, Kind};
 use uuid::Uuid;
 
-use crate::books::Refs;
-use crate::value::Value;
+use crate::books::{Refs, table_of};
+use crate::value::{Row, Value};
 use crate::{Error, Tx};
 
 /// A link without its base.
@@ -49,11 +49,9 @@ impl Tx {
         kind: Kind,
         xero_ids: &[Uuid],
     ) -> Result<HashMap<Uuid, Link>, Error> {
-        let sql = "SELECT xero_id, local_id, remote_hash, remote_updated_at FROM links \
-                   WHERE connection_id = $1 AND kind = $2 AND xero_id = ANY($3)";
-        let params = [Value::Int(connection.0), Value::Text(kind.as_str()), Value::Uuids(xero_ids)];
+        let columns = "xero_id, local_id, remote_hash, remote_updated_at";
         let mut found = HashMap::with_capacity(xero_ids.len());
-        for mut row in self.query(sql, &params).await? {
+        for mut row in self.look_up_links(columns, connection, kind, xero_ids).await? {
             let xero_id = row.take()?;
             let local_id = row.take()?;
             let hash: Vec<u8> = row.take()?;
@@ -78,9 +76,14 @@ impl Tx {
         if xero_ids.is_empty() {
             return Ok(());
         }
-        let sql = "SELECT xero_id, local_id FROM links WHERE connection_id = $1 AND kind = $2 AND xero_id = ANY($3)";
+        // A link whose row somebody deleted leads nowhere.
+        let sql = format!(
+            "SELECT l.xero_id, l.local_id FROM links l JOIN {} t ON t.id = l.local_id \
+             WHERE l.connection_id = $1 AND l.kind = $2 AND l.xero_id = ANY($3)",
+            table_of(kind)
+        );
         let params = [Value::Int(connection.0), Value::Text(kind.as_str()), Value::Uuids(xero_ids)];
-        for mut row in self.query(sql, &params).await? {
+        for mut row in self.query(&sql, &params).await? {
             refs.insert(kind, row.take()?, row.take()?);
         }
         Ok(())
@@ -96,9 +99,20 @@ impl Tx {
         kind: Kind,
         xero_ids: &[Uuid],
     ) -> Result<HashMap<Uuid, Vec<u8>>, Error> {
-        let sql = "SELECT xero_id, base FROM links WHERE connection_id = $1 AND kind = $2 AND xero_id = ANY($3)";
+        let rows = self.look_up_links("xero_id, base", connection, kind, xero_ids).await?;
+        rows.into_iter().map(|mut row| Ok((row.take()?, row.take()?))).collect()
+    }
+
+    async fn look_up_links(
+        &mut self,
+        columns: &str,
+        connection: ConnectionId,
+        kind: Kind,
+        xero_ids: &[Uuid],
+    ) -> Result<Vec<Row>, Error> {
+        let sql = self.look_up("links", columns, "connection_id = $1 AND kind = $2", "xero_id", 3);
         let params = [Value::Int(connection.0), Value::Text(kind.as_str()), Value::Uuids(xero_ids)];
-        self.query(sql, &params).await?.into_iter().map(|mut row| Ok((row.take()?, row.take()?))).collect()
+        self.query(&sql, &params).await
     }
 
     /// Writes links that did not exist.

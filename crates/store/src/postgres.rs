@@ -3,13 +3,15 @@
 use std::error::Error as StdError;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
+use futures::SinkExt as _;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use model::Amount;
 use rust_decimal::Decimal;
-use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::types::{FromSql, IsNull, Kind as TypeKind, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Config, NoTls, Row as PgRow};
@@ -21,6 +23,19 @@ use crate::value::{Cell, Row, Value};
 /// Connections a process may hold at once; a server's default is 100 for everybody.
 const CONNECTIONS: usize = 16;
 
+/// How long a server may take to answer at all, unless the URL says otherwise.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How much of a COPY is put together before it is sent.
+const COPY_BYTES: usize = 256 * 1024;
+/// The signature, no flags, no extension (PostgreSQL's documentation of COPY, "Binary Format").
+const COPY_HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+const COPY_END: i16 = -1;
+const NUMERIC_POSITIVE: u16 = 0;
+const NUMERIC_NEGATIVE: u16 = 0x4000;
+/// Decimals that are shown.
+const NUMERIC_DECIMALS: u16 = 4;
+
 /// An open PostgreSQL database.
 #[derive(Clone)]
 pub(crate) struct Postgres {
@@ -30,7 +45,10 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     pub(crate) fn open(url: &str) -> Result<Self, Error> {
-        let config: Config = url.parse().map_err(|_| Error::BadUrl(without_password(url)))?;
+        let mut config: Config = url.parse().map_err(|_| Error::BadUrl(without_password(url)))?;
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_TIMEOUT);
+        }
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = if is_local(&config) && config.get_ssl_mode() != SslMode::Require {
             Manager::from_config(config, NoTls, recycling)
@@ -75,12 +93,13 @@ impl Postgres {
 
 /// True if no byte to this server leaves the machine.
 fn is_local(config: &Config) -> bool {
-    config.get_hosts().iter().all(|host| match host {
-        Host::Tcp(name) => {
-            name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-        }
-        Host::Unix(_) => true,
-    })
+    config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback)
+        && config.get_hosts().iter().all(|host| match host {
+            Host::Tcp(name) => {
+                name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+            }
+            Host::Unix(_) => true,
+        })
 }
 
 fn tls_config(url: &str) -> Result<rustls::ClientConfig, Error> {
@@ -101,12 +120,13 @@ fn tls_config(url: &str) -> Result<rustls::ClientConfig, Error> {
 
 /// The URL as it may be shown.
 pub(crate) fn without_password(url: &str) -> String {
+    // The query may hold a password too.
+    let url = url.split('?').next().unwrap_or_default();
     let Some((scheme, rest)) = url.split_once("://") else { return "(unreadable url)".into() };
     let shown = match rest.rsplit_once('@') {
         Some((user, host)) => format!("{}@{host}", user.split(':').next().unwrap_or_default()),
         None => rest.to_owned(),
     };
-    let shown = shown.split('?').next().unwrap_or_default();
     format!("{scheme}://{shown}")
 }
 
@@ -134,7 +154,10 @@ impl PostgresTx {
         rows.iter().map(row).collect()
     }
 
-    /// Copies rows into a table, whose columns are all of the given types.
+    /// Copies rows into a table, given cell by cell.
+    ///
+    /// The rows are put together here, in PostgreSQL's binary format: the driver's own writer sends 4 kB at a time, and
+    /// each piece goes through another task.
     pub(crate) async fn copy(
         &mut self,
         table: &str,
@@ -144,16 +167,24 @@ impl PostgresTx {
     ) -> Result<(), Error> {
         let list = columns.join(", ");
         let shape = self.connection().prepare_cached(&format!("SELECT {list} FROM {table}")).await?;
-        let types: Vec<Type> = shape.columns().iter().map(|column| column.type_().clone()).collect();
         let sink = self.connection().copy_in(&format!("COPY {table} ({list}) FROM STDIN (FORMAT binary)")).await?;
-        let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
-        let mut values: Vec<&(dyn ToSql + Sync)> = Vec::with_capacity(width);
+        let mut sink = pin!(sink);
+        let mut out = BytesMut::with_capacity(COPY_BYTES + COPY_BYTES / 4);
+        out.put_slice(COPY_HEADER);
+        let wide = i16::try_from(width).map_err(|_| Error::Driver("too many columns".into()))?;
         for row in cells.chunks_exact(width) {
-            values.clear();
-            values.extend(row.iter().map(|value| value as &(dyn ToSql + Sync)));
-            writer.as_mut().write(&values).await?;
+            out.put_i16(wide);
+            for (value, column) in row.iter().zip(shape.columns()) {
+                put_field(&mut out, value, column.type_()).map_err(|error| Error::Driver(error.to_string()))?;
+            }
+            if out.len() >= COPY_BYTES {
+                sink.send(out.split().freeze()).await?;
+                out.reserve(COPY_BYTES + COPY_BYTES / 4);
+            }
         }
-        writer.finish().await?;
+        out.put_i16(COPY_END);
+        sink.send(out.freeze()).await?;
+        sink.finish().await?;
         Ok(())
     }
 
@@ -193,6 +224,35 @@ impl Drop for PostgresTx {
     }
 }
 
+/// A field of a binary COPY: its length, -1 for NULL, and its bytes.
+fn put_field(out: &mut BytesMut, value: &Value<'_>, ty: &Type) -> Result<(), Box<dyn StdError + Sync + Send>> {
+    let start = out.len();
+    out.put_i32(-1);
+    if let IsNull::No = value.to_sql(ty, out)? {
+        let length = i32::try_from(out.len() - start - size_of::<i32>())?;
+        out[start..start + size_of::<i32>()].copy_from_slice(&length.to_be_bytes());
+    }
+    Ok(())
+}
+
+/// An amount as NUMERIC: digits to the base of 10,000, which is what an amount counts in.
+fn put_numeric(out: &mut BytesMut, amount: Amount) {
+    let mut digits = [0_u16; 5];
+    let mut rest = amount.e4().unsigned_abs();
+    for digit in digits.iter_mut().rev() {
+        *digit = u16::try_from(rest % 10_000).unwrap_or_default();
+        rest /= 10_000;
+    }
+    let leading_zeros = digits.iter().take_while(|digit| **digit == 0).count();
+    let digits = &digits[leading_zeros..];
+    out.put_u16(u16::try_from(digits.len()).unwrap_or_default());
+    // The power of the first digit; that of the last is -1.
+    out.put_i16(i16::try_from(digits.len()).unwrap_or_default() - 2);
+    out.put_u16(if amount.e4() < 0 { NUMERIC_NEGATIVE } else { NUMERIC_POSITIVE });
+    out.put_u16(NUMERIC_DECIMALS);
+    digits.iter().for_each(|digit| out.put_u16(*digit));
+}
+
 impl ToSql for Value<'_> {
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
         match self {
@@ -208,7 +268,10 @@ impl ToSql for Value<'_> {
             Self::Text(text) if text.contains('\0') => text.replace('\0', "\u{fffd}").to_sql(ty, out),
             Self::Text(text) => text.to_sql(ty, out),
             Self::Owned(text) => text.replace('\0', "\u{fffd}").to_sql(ty, out),
-            Self::Amount(amount) => amount.decimal().to_sql(ty, out),
+            Self::Amount(amount) => {
+                put_numeric(out, *amount);
+                Ok(IsNull::No)
+            }
             Self::Rate(rate) => rate.decimal().to_sql(ty, out),
             Self::Date(date) => date.to_sql(ty, out),
             Self::Instant(instant) => millisecond(*instant).to_sql(ty, out),
@@ -266,11 +329,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn amounts_are_numerics() {
+        for e4 in [0, 1, -1, 9_999, 10_000, 241_500, -50, 99_999_999, 100_000_000, i64::MAX, i64::MIN] {
+            let mut out = BytesMut::new();
+            put_numeric(&mut out, Amount::from_e4(e4));
+            assert_eq!(Decimal::from_sql(&Type::NUMERIC, &out).unwrap(), Amount::from_e4(e4).decimal(), "{e4}");
+        }
+    }
+
+    #[test]
     fn urls_are_shown_without_password() {
         assert_eq!(
             without_password("postgres://me:s3cret@db.example/books?sslmode=x"),
             "postgres://me@db.example/books"
         );
+        assert_eq!(without_password("postgres://db.example/books?password=a@b"), "postgres://db.example/books");
         assert_eq!(without_password("nonsense"), "(unreadable url)");
     }
 }

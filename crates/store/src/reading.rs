@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use model::{Amount, ConnectionId, Kind, OrgId};
 use uuid::Uuid;
 
-use crate::books::{BookRow, Books, select};
+use crate::books::{BookRow, Books, select, table_of};
 use crate::value::Value;
 use crate::{Error, Tx};
 
@@ -172,15 +172,8 @@ impl Tx {
     pub async fn count_books(&mut self, org: OrgId, connection: ConnectionId) -> Result<Vec<(Kind, i64)>, Error> {
         let mut counts = Vec::new();
         for kind in Kind::ALL {
-            let (table, shared) = match kind {
-                Kind::Account => ("accounts", false),
-                Kind::TaxRate => ("tax_rates", false),
-                Kind::Customer => ("customers", false),
-                Kind::Invoice => ("invoices", false),
-                Kind::CreditNote | Kind::Prepayment | Kind::Overpayment => ("credits", true),
-                Kind::Payment => ("payments", false),
-                Kind::BankTransaction => ("bank_transactions", false),
-            };
+            let table = table_of(kind);
+            let shared = table == "credits";
             let only = if shared { format!(" AND {}", is_linked_as("t.id", kind)) } else { String::new() };
             let sql =
                 format!("SELECT COUNT(*) FROM {table} t WHERE t.org_id = $2 AND CAST($1 AS BIGINT) IS NOT NULL{only}");

@@ -52,7 +52,7 @@ impl Engine {
     /// Those of Xero and of the database.
     pub async fn agreement(&self, id: ConnectionId) -> Result<Agreement, Error> {
         let connection = self.connection(id).await?;
-        let books = self.books(&connection, Lane::Interactive).await?;
+        let books = self.books(&connection, Lane::Background).await?;
         let local = self.store().read().await?.money_totals(connection.org, id).await?;
         let mut remote = Groups::new();
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
@@ -122,7 +122,12 @@ async fn read<T: Entity>(
     };
     let mut pages = books.pages::<T>(query);
     while let Some(page) = pages.next().await? {
-        for wire in page.items.iter().flatten() {
+        for item in &page.items {
+            let Ok(wire) = item else {
+                // The books cannot have it either, so it must show as a difference.
+                groups.entry((kind, "unreadable".into(), String::new(), String::new())).or_default().0 += 1;
+                continue;
+            };
             let Facts { of_type, status, currency, total, open } = facts(wire);
             let group = groups.entry((kind, of_type, status, currency)).or_default();
             // An amount that the books cannot hold shows as a difference, not as an error.

@@ -2,11 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use model::ConnectionId;
 use store::{Connection, ConnectionState, Consent, NewConnection};
-use xero::oauth::{AuthorizeRequest, PkceVerifier};
-use xero::{Secret, TokenSource};
+use xero::oauth::{AuthorizeRequest, PkceVerifier, TokenSet};
+use xero::{Claims, Secret, TokenSource};
 
 use crate::keys::sha256;
 use crate::tokens::{place, seal};
@@ -92,7 +92,8 @@ impl Engine {
 
         let tokens = parts.oauth.exchange_code(code, &parts.settings.redirect_uri, &verifier).await?;
         let claims = tokens.access_token.claims().map_err(|error| Error::Internal(error.to_string()))?;
-        let user = claims.xero_user_id.map(|id| id.to_string()).unwrap_or_default();
+        // Saved before anything is done with them: the chain before may be dead already.
+        let grant = self.save_consent(&tokens, &claims, now).await?;
         let all = parts.client.connections(&tokens.access_token).await?;
         let organisations = || all.iter().filter(|found| found.tenant_type.as_deref() != Some("PRACTICE"));
         let mut chosen: Vec<&xero::Connection> = organisations()
@@ -107,14 +108,6 @@ impl Engine {
         }
 
         let mut tx = parts.store.begin_durable().await?;
-        // One chain of tokens per user: a second chain would end the first one's.
-        let (grant, generation) = match tx.grant_of_user(&user).await? {
-            Some(grant) => (grant.id, grant.generation + 1),
-            None => (tx.next_grant_id().await?, 1),
-        };
-        let mut fresh = seal(&parts.vault, grant, generation, &tokens, None, now)?;
-        fresh.scopes.get_or_insert_with(|| claims.scopes.join(" "));
-        tx.save_grant(grant, &user, &fresh, now).await?;
         let mut connected = Vec::with_capacity(chosen.len());
         for found in chosen {
             let new = NewConnection {
@@ -134,6 +127,26 @@ impl Engine {
         tx.commit().await?;
         tracing::info!(connections = connected.len(), "connected");
         Ok((connected, consent.return_to))
+    }
+
+    /// Saves the tokens of a consent and returns its id. One chain of tokens per user: a second chain would end the
+    /// first one's.
+    async fn save_consent(&self, tokens: &TokenSet, claims: &Claims, now: Timestamp) -> Result<i64, Error> {
+        let parts = &self.parts;
+        let user = claims.xero_user_id.map(|id| id.to_string()).unwrap_or_default();
+        let mut tx = parts.store.begin_durable().await?;
+        // A token that names no user may be anybody's, so it never joins another's chain.
+        let known = if user.is_empty() { None } else { tx.grant_of_user(&user).await? };
+        let (grant, generation) = match known {
+            Some(grant) => (grant.id, grant.generation + 1),
+            None => (tx.next_grant_id().await?, 1),
+        };
+        let mut fresh = seal(&parts.vault, grant, generation, tokens, None, now)?;
+        fresh.scopes.get_or_insert_with(|| claims.scopes.join(" "));
+        tx.save_grant(grant, &user, &fresh, now).await?;
+        tx.commit().await?;
+        self.tokens(grant).await.forget().await;
+        Ok(grant)
     }
 
     /// Disconnects: ends the connection at Xero, revokes the consent when nothing else hangs on it, and deletes its
@@ -160,23 +173,26 @@ impl Engine {
         let why = if could_tell { "disconnected by a person" } else { "disconnected here; remove the app in Xero too" };
         tx.set_connection_state(id, ConnectionState::Disconnected, Some(why), now).await?;
         tx.detach_grant(id).await?;
-        let is_last = tx.count_grant_connections(grant).await? == 0;
-        let row = tx.grant(grant).await?;
-        tx.commit().await?;
-
-        if is_last {
-            if let Some(row) = row
+        // The tokens go in the same transaction: a crash afterwards leaves none behind, and a consent that is given
+        // meanwhile is a new one. To revoke them at Xero they are held in memory a moment longer.
+        let mut last_token = None;
+        if tx.count_grant_connections(grant).await? == 0 {
+            if let Some(row) = tx.grant(grant).await?
                 && let Some(sealed) = &row.refresh_token
             {
-                let refresh_token = parts.vault.open(place(&row, "refresh_token"), sealed)?;
-                if let Err(error) = parts.oauth.revoke(&refresh_token).await {
-                    tracing::warn!(%error, "the consent could not be revoked at xero");
-                    could_tell = false;
-                }
+                last_token = parts.vault.open(place(&row, "refresh_token"), sealed).ok();
+                could_tell &= last_token.is_some();
             }
-            let mut tx = parts.store.begin_durable().await?;
             tx.shred_grant(grant, now).await?;
-            tx.commit().await?;
+        }
+        tx.commit().await?;
+        tokens.forget().await;
+
+        if let Some(refresh_token) = last_token
+            && let Err(error) = parts.oauth.revoke(&refresh_token).await
+        {
+            tracing::warn!(%error, "the consent could not be revoked at xero");
+            could_tell = false;
         }
         Ok(could_tell)
     }

@@ -70,7 +70,7 @@ pub struct Engine {
     pub(crate) parts: Arc<EngineParts>,
     /// Tells this process's leases from others'.
     pub(crate) holder: Arc<str>,
-    grants: Arc<Mutex<HashMap<i64, Arc<GrantTokens>>>>,
+    grants: Arc<Mutex<HashMap<i64, GrantTokens>>>,
 }
 
 impl Engine {
@@ -123,13 +123,10 @@ impl Engine {
     }
 
     /// The tokens of a consent: one refresher for each in this process.
-    pub(crate) async fn tokens(&self, grant: i64) -> Arc<GrantTokens> {
+    pub(crate) async fn tokens(&self, grant: i64) -> GrantTokens {
         let mut grants = self.grants.lock().await;
-        Arc::clone(grants.entry(grant).or_insert_with(|| Arc::new(GrantTokens::new(self.clone_parts(), grant))))
-    }
-
-    fn clone_parts(&self) -> (Arc<EngineParts>, Arc<str>) {
-        (Arc::clone(&self.parts), Arc::clone(&self.holder))
+        let made = || GrantTokens::new(Arc::clone(&self.parts), Arc::clone(&self.holder), grant);
+        grants.entry(grant).or_insert_with(made).clone()
     }
 
     /// A connection by id.
@@ -155,6 +152,9 @@ impl Engine {
         }
         let grant = connection.grant.ok_or(Error::NotConnected)?;
         let tokens = self.tokens(grant).await;
-        Ok(self.parts.client.tenant(TenantId(connection.tenant_id), tokens, lane))
+        // Asked for here too, because what is wrong (a wrong key, a database that is away) comes through the client as
+        // "no token" only.
+        tokens.token_after(None).await?;
+        Ok(self.parts.client.tenant(TenantId(connection.tenant_id), Arc::new(tokens), lane))
     }
 }

@@ -39,6 +39,16 @@ pub enum Error {
         /// How many records are linked.
         linked: i64,
     },
+    /// A list ended before the count that Xero gives with it; nothing of the page was used.
+    #[error("xero's list of {what} ended after {listed} of {expected}: sync again; what was read before is kept")]
+    ShortList {
+        /// The kind, in words.
+        what: &'static str,
+        /// How many records were listed up to there.
+        listed: i64,
+        /// How many Xero said there are.
+        expected: i64,
+    },
     /// The database belongs to the other kind of Xero.
     #[error("this database holds {found} connections, and {wanted} Xero is configured: use another database")]
     WrongXero {
@@ -99,6 +109,7 @@ impl Error {
             Self::Xero(_) => "TO-XERO-DOWN",
             Self::Busy => "TO-BUSY",
             Self::SuspiciousEmpty { .. } => "TO-EMPTY-LIST",
+            Self::ShortList { .. } => "TO-SHORT-LIST",
             Self::WrongXero { .. } => "TO-WRONG-XERO",
             Self::StaleConsent | Self::ConsentRefused(_) | Self::NoTenant => "TO-CONSENT",
             Self::WrongKey => "TO-KEY",
@@ -122,7 +133,23 @@ impl Error {
             Self::OAuth(error) => !error.is_permanent(),
             Self::Store(error) => error.is_transient() || matches!(error, store::Error::Full),
             // What was read stays read: after connecting again the run goes on.
-            Self::NeedsReconnect { .. } | Self::SuspiciousEmpty { .. } => true,
+            Self::NeedsReconnect { .. } | Self::SuspiciousEmpty { .. } | Self::ShortList { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// True if the cause lies in one kind's list, so that the other kinds can still be read.
+    pub(crate) fn is_of_one_list(&self) -> bool {
+        match self {
+            Self::SuspiciousEmpty { .. } | Self::ShortList { .. } => true,
+            Self::Xero(error) => matches!(
+                error,
+                xero::Error::Protocol { .. }
+                    | xero::Error::Rejected(_)
+                    | xero::Error::Gone
+                    | xero::Error::Forbidden { .. }
+                    | xero::Error::MissingScope { .. }
+            ),
             _ => false,
         }
     }

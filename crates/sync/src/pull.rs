@@ -24,8 +24,8 @@ use crate::run::{Progress, Running};
 
 /// Xero advises at most 40 ids per call.
 const IDS_PER_CALL: usize = 40;
-/// Deeper chains of missing records do not exist: a payment's invoice's customer is the longest.
-const MAX_DEPTH: u8 = 3;
+/// Deeper chains of missing records do not exist: a payment's credit's invoice's customer is the longest.
+const MAX_DEPTH: u8 = 4;
 
 /// Failed records that one incremental sync asks for again: five calls of 40 ids.
 const RETRIES: usize = 200;
@@ -36,6 +36,8 @@ const RETRIES_ONE_BY_ONE: usize = 10;
 struct Fetched<P: Pulled> {
     batch: Batch<P>,
     number: u32,
+    /// How many elements the page had, doubled ones included.
+    listed: i64,
     is_last: bool,
     expected: Option<i64>,
     server_time: Option<Timestamp>,
@@ -46,7 +48,11 @@ impl Running<'_> {
     pub(crate) async fn pull_kind<P: Pulled>(&self) -> Result<(), Error> {
         let mut cursor = self.engine.store().read().await?.cursor(self.connection.id, P::KIND).await?;
         if cursor.run != Some(self.id) {
-            cursor = Cursor { run: Some(self.id), next_page: 1, read_until: cursor.read_until, ..Cursor::default() };
+            let read_until = cursor.read_until.or(self.first_window::<P>()?);
+            cursor = Cursor { run: Some(self.id), next_page: 1, read_until, ..Cursor::default() };
+        } else if cursor.complete && self.is_stale(&cursor) {
+            // The run was cut off long ago: what changed since then is read too, and nobody waits for the next run.
+            cursor = Cursor { complete: false, pass: cursor.pass.max(1), next_page: 1, ..cursor };
         }
         let mut counts = KindCounts::default();
         while !cursor.complete {
@@ -55,9 +61,25 @@ impl Running<'_> {
         Ok(())
     }
 
+    /// A first incremental sync reads back so far. Fixed when the run begins: a window that moved with each resumption
+    /// would let old records leave the front of the list, and pages would skip others.
+    fn first_window<P: Pulled>(&self) -> Result<Option<Timestamp>, Error> {
+        if self.mode == Mode::Full || !P::Wire::HAS_IMS {
+            return Ok(None);
+        }
+        let window = SignedDuration::from_hours(self.engine.parts.settings.first_window_h);
+        self.now().checked_sub(window).map(Some).map_err(|error| Error::Internal(error.to_string()))
+    }
+
+    fn is_stale(&self, cursor: &Cursor) -> bool {
+        let settings = &self.engine.parts.settings;
+        let age_s = cursor.read_until.map(|until| self.now().duration_since(until).as_secs());
+        age_s.is_some_and(|age_s| age_s > settings.overlap_s + settings.catch_up_after_s)
+    }
+
     /// One pass over the list; the next page is fetched and decoded while this one is written.
     async fn pass<P: Pulled>(&self, cursor: &mut Cursor, counts: &mut KindCounts) -> Result<(), Error> {
-        let query = self.query::<P>(cursor)?;
+        let query = self.query::<P>(cursor);
         let first = u32::try_from(cursor.next_page).unwrap_or(1).max(1);
         let mut ahead = JoinSet::new();
         ahead.spawn(fetch::<P>(self.books.clone(), query.clone(), first));
@@ -66,6 +88,7 @@ impl Running<'_> {
             if !page.is_last {
                 ahead.spawn(fetch::<P>(self.books.clone(), query.clone(), page.number + 1));
             }
+            self.refuse_short_list(&page)?;
             if page.number == 1 {
                 self.refuse_suspicious_emptiness(&page, cursor).await?;
                 let overlap = SignedDuration::from_secs(self.engine.parts.settings.overlap_s);
@@ -90,23 +113,28 @@ impl Running<'_> {
         Ok(())
     }
 
-    fn query<P: Pulled>(&self, cursor: &Cursor) -> Result<ListQuery, Error> {
+    fn query<P: Pulled>(&self, cursor: &Cursor) -> ListQuery {
         let is_everything = (self.mode == Mode::Full && cursor.pass == 0) || !P::Wire::HAS_IMS;
-        let modified_since = match (is_everything, cursor.read_until) {
-            (true, _) => None,
-            (false, Some(until)) => Some(until),
-            (false, None) => {
-                let window = SignedDuration::from_hours(self.engine.parts.settings.first_window_h);
-                Some(self.now().checked_sub(window).map_err(|error| Error::Internal(error.to_string()))?)
-            }
-        };
-        Ok(ListQuery {
-            modified_since,
+        ListQuery {
+            modified_since: cursor.read_until.filter(|_| !is_everything),
             order: P::Wire::PAGED.then(Order::by_id::<P::Wire>),
             page_size: P::Wire::PAGED.then_some(self.engine.parts.settings.page_size),
             include_archived: P::INCLUDE_ARCHIVED && P::Wire::PARAMS.contains(&Param::IncludeArchived),
             ..ListQuery::default()
-        })
+        }
+    }
+
+    /// A list that ends before the count that Xero gives with it has lost records on the way. Records only ever join a
+    /// list, so a whole one is never shorter.
+    fn refuse_short_list<P: Pulled>(&self, page: &Fetched<P>) -> Result<(), Error> {
+        let page_size = i64::from(self.engine.parts.settings.page_size);
+        let listed = i64::from(page.number - 1) * page_size + page.listed;
+        match page.expected {
+            Some(expected) if P::Wire::PAGED && listed < expected.min(i64::from(page.number) * page_size) => {
+                Err(Error::ShortList { what: P::KIND.plural(), listed, expected })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The cursor after a pass: everything up to its beginning is read. One that took long is followed by another.
@@ -192,6 +220,7 @@ impl Running<'_> {
             for some in ids.chunks(IDS_PER_CALL) {
                 let query = ListQuery {
                     ids: some.to_vec(),
+                    page_size: u16::try_from(IDS_PER_CALL).ok(),
                     include_archived: P::INCLUDE_ARCHIVED && P::Wire::PARAMS.contains(&Param::IncludeArchived),
                     ..ListQuery::default()
                 };
@@ -204,7 +233,8 @@ impl Running<'_> {
         for id in ids {
             match self.books.get::<P::Wire>(*id).await {
                 Ok(wire) => found.push(Ok(wire)),
-                Err(xero::Error::Gone) => {}
+                // Gone, or answered in a way that cannot be read: whoever refers to it waits.
+                Err(xero::Error::Gone | xero::Error::Protocol { status: 200, .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -216,6 +246,7 @@ async fn fetch<P: Pulled>(books: Books, query: ListQuery, number: u32) -> Result
     let page = books.fetch_page::<P::Wire>(&query, number).await?;
     Ok(Fetched {
         number: page.number,
+        listed: i64::try_from(page.items.len()).unwrap_or(i64::MAX),
         is_last: page.is_last,
         expected: page.item_count.and_then(|count| i64::try_from(count).ok()),
         server_time: page.server_date.or(page.date_time_utc),

@@ -116,7 +116,7 @@ impl<P: Pulled> Batch<P> {
                     }
                 }
                 // An answer older than what is known never overwrites it.
-                Some(link) if incoming.updated < link.remote_updated_at => sorted.unchanged += 1,
+                Some(link) if is_older(incoming.updated, link.remote_updated_at) => sorted.unchanged += 1,
                 Some(link) => sorted.changed.push((incoming, *link)),
             }
         }
@@ -351,6 +351,11 @@ impl Running<'_> {
     fn event<P: Pulled>(&self, what: &'static str, local_id: Option<i64>) -> NewEvent {
         NewEvent { what, kind: Some(P::KIND), local_id, run: Some(self.id), details: None }
     }
+}
+
+/// Older for certain: without a time stamp nothing is.
+fn is_older(incoming: Option<Timestamp>, known: Option<Timestamp>) -> bool {
+    matches!((incoming, known), (Some(incoming), Some(known)) if incoming < known)
 }
 
 /// Last write wins, until policies are settings (product.md C2).

@@ -91,8 +91,19 @@ impl Running<'_> {
 
     async fn work(&self) -> Result<(), Error> {
         self.refresh_organisation().await?;
+        let mut first = None;
         for kind in Kind::ALL {
-            for_kind!(kind, P => self.pull_kind::<P>().await?);
+            match for_kind!(kind, P => self.pull_kind::<P>().await) {
+                // A list that cannot be read holds up its own kind; the others are read all the same.
+                Err(error) if error.is_of_one_list() => {
+                    tracing::warn!(%kind, %error, "this kind could not be read");
+                    first.get_or_insert(error);
+                }
+                other => other?,
+            }
+        }
+        if let Some(error) = first {
+            return Err(error);
         }
         if self.mode == Mode::Incremental {
             for kind in Kind::ALL {
@@ -167,7 +178,7 @@ impl Engine {
             .ok_or(Error::Busy)?;
         let guard = ReleaseOnDrop { engine: self.clone(), lease: Some(lease.clone()) };
 
-        let (run, mode, resumed, is_first) = self.open_run(id, mode, triggered_by).await?;
+        let (run, mode, resumed, is_first) = self.open_run(id, mode, triggered_by, &lease).await?;
         let running = Running {
             engine: self,
             connection,
@@ -187,27 +198,34 @@ impl Engine {
             lost = running.keep_lease() => Err(lost),
         };
         let outcome = running.close(worked, resumed).await;
-        guard.release().await?;
+        guard.release().await;
         outcome
     }
 
     /// Takes up the run that was cut off, or begins one.
-    async fn open_run(&self, id: ConnectionId, mode: Mode, by: &str) -> Result<(i64, Mode, bool, bool), Error> {
+    async fn open_run(
+        &self,
+        id: ConnectionId,
+        mode: Mode,
+        by: &str,
+        lease: &Lease,
+    ) -> Result<(i64, Mode, bool, bool), Error> {
         let now = self.now();
         let mut tx = self.parts.store.begin().await?;
-        let is_first = tx.runs(Some(id), None, 1).await?.is_empty();
+        tx.hold_lease(lease).await?;
+        let newest = tx.runs(Some(id), None, 2).await?;
         let opened = match tx.unfinished_run(id).await? {
             // A full run that was cut off is finished first, whatever was asked for: the books are not whole before.
             Some(old) if old.mode == mode || old.mode == Mode::Full => {
                 tx.resume_run(old.id, now).await?;
-                (old.id, old.mode, true, false)
+                (old.id, old.mode, true, newest.len() == 1)
             }
             Some(old) => {
                 let why = ("TO-SUPERSEDED", "a full sync was asked for before this one was finished");
                 tx.finish_run(old.id, RunState::Cancelled, Some(why), false, now).await?;
                 (tx.start_run(id, mode, by, now).await?, mode, false, false)
             }
-            None => (tx.start_run(id, mode, by, now).await?, mode, false, is_first),
+            None => (tx.start_run(id, mode, by, now).await?, mode, false, newest.is_empty()),
         };
         tx.commit().await?;
         Ok(opened)
@@ -217,8 +235,9 @@ impl Engine {
 impl Running<'_> {
     async fn close(&self, worked: Result<(), Error>, resumed: bool) -> Result<RunOutcome, Error> {
         if let Err(error) = &worked {
-            if matches!(error, Error::Store(_)) {
-                // What the database refused a moment ago it may refuse again: the run stays open and is taken up later.
+            use store::Error::{Busy, Full, LeaseLost, Unavailable};
+            if let Error::Store(LeaseLost(_) | Busy(_) | Unavailable { .. } | Full) = error {
+                // The run belongs to another worker now, or nothing can be written: it stays open and is taken up later.
                 return Err(worked.err().unwrap_or(Error::Busy));
             }
             self.mark_connection(error).await?;
@@ -226,6 +245,7 @@ impl Running<'_> {
         let (calls, bytes) = self.take_usage();
         let now = self.now();
         let mut tx = self.engine.store().begin().await?;
+        tx.hold_lease(&self.lease).await?;
         tx.count_run_calls(self.id, None, calls, bytes, now).await?;
         let kinds = tx.run_kinds(self.id).await?;
         let state = match &worked {
@@ -235,8 +255,8 @@ impl Running<'_> {
         };
         let error = worked.as_ref().err().map(|error| (error.code(), error.to_string()));
         let shown = error.as_ref().map(|(code, message)| (*code, message.as_str()));
-        let resumable = worked.as_ref().err().is_some_and(Error::is_transient);
-        tx.finish_run(self.id, state, shown, resumable, now).await?;
+        // Whatever stopped it, what it has read stays read, and the next run goes on from there.
+        tx.finish_run(self.id, state, shown, worked.is_err(), now).await?;
         let run = tx.run(self.id).await?;
         tx.commit().await?;
         worked?;
@@ -265,6 +285,12 @@ impl Running<'_> {
             _ => return Ok(()),
         };
         let mut tx = self.engine.store().begin().await?;
+        tx.hold_lease(&self.lease).await?;
+        // Somebody may have connected again while this run was at work: its refusal is of the old permission.
+        let now = tx.connection(self.connection.id).await?;
+        if now.is_none_or(|now| now.connected_at != self.connection.connected_at) {
+            return Ok(());
+        }
         tx.set_connection_state(self.connection.id, state, Some(reason), self.now()).await?;
         Ok(tx.commit().await?)
     }
@@ -277,10 +303,12 @@ struct ReleaseOnDrop {
 }
 
 impl ReleaseOnDrop {
-    async fn release(mut self) -> Result<(), Error> {
-        match self.lease.take() {
-            Some(lease) => Ok(self.engine.store().release_lease(&lease).await?),
-            None => Ok(()),
+    /// A lease that cannot be given back ends by itself; that is no reason to call a good run failed.
+    async fn release(mut self) {
+        if let Some(lease) = self.lease.take()
+            && let Err(error) = self.engine.store().release_lease(&lease).await
+        {
+            tracing::warn!(%error, "the lease could not be given back; it ends by itself");
         }
     }
 }

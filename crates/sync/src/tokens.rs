@@ -28,11 +28,16 @@ const LEASE_S: i64 = 60;
 const RETRY_WAITS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 /// How often a process looks whether another one has finished the refresh.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// How often a serving process looks for refreshes that are still open.
+const KEEP_EVERY: Duration = Duration::from_secs(30);
 /// Looks before giving up: a little longer than a lease holds.
 const LOOKS: usize = 280;
 
-/// The tokens of one consent.
-pub(crate) struct GrantTokens {
+/// The tokens of one consent. Cheap to clone; clones are the same tokens.
+#[derive(Clone)]
+pub(crate) struct GrantTokens(Arc<Keeper>);
+
+struct Keeper {
     parts: Arc<EngineParts>,
     holder: Arc<str>,
     grant: i64,
@@ -47,11 +52,14 @@ struct Current {
     expires_at: Timestamp,
 }
 
-impl GrantTokens {
-    pub(crate) fn new((parts, holder): (Arc<EngineParts>, Arc<str>), grant: i64) -> Self {
-        Self { parts, holder, grant, current: Mutex::new(None) }
-    }
+/// What came of sending a refresh, tries and all.
+struct Sent {
+    outcome: Result<TokenSet, OAuthError>,
+    /// True if any of the tries may have rotated the token at Xero.
+    may_have_rotated: bool,
+}
 
+impl Keeper {
     fn is_fresh(&self, current: &Current) -> bool {
         current.expires_at.duration_since(self.parts.clock.now()) > EARLY
     }
@@ -86,7 +94,9 @@ impl GrantTokens {
             if let Some(lease) = self.parts.store.acquire_lease(&lease_name, &self.holder, LEASE_S).await? {
                 let outcome = self.refresh(&lease, refused).await;
                 // Whatever came of it, nobody need wait for the lease's end.
-                self.parts.store.release_lease(&lease).await?;
+                if let Err(error) = self.parts.store.release_lease(&lease).await {
+                    tracing::warn!(%error, "the lease of a refresh could not be given back; it ends by itself");
+                }
                 return outcome;
             }
             // Another process is refreshing: its result is ours.
@@ -115,11 +125,14 @@ impl GrantTokens {
         tx.commit().await?;
 
         // T2, and what its failures mean.
-        match self.send(&refresh_token).await {
+        let was_open = grant.refresh_intent_at.is_some();
+        let Sent { outcome, may_have_rotated } = self.send(lease, &refresh_token).await?;
+        match outcome {
             Ok(tokens) => self.save(&grant, &refresh_token, &tokens).await,
             Err(OAuthError::InvalidGrant) => self.refused(lease, &grant, refused).await,
             Err(error) => {
-                if !error.may_have_rotated() {
+                // Only a refresh of which nothing ever reached Xero is forgotten; any other is tried again, first of all.
+                if !was_open && !may_have_rotated {
                     let mut tx = self.parts.store.begin_durable().await?;
                     tx.abandon_refresh(grant.id, grant.generation).await?;
                     tx.commit().await?;
@@ -130,16 +143,20 @@ impl GrantTokens {
     }
 
     /// Sends the refresh, again while its outcome is unknown: Xero's grace makes the same token good for a replay.
-    async fn send(&self, refresh_token: &Secret) -> Result<TokenSet, OAuthError> {
+    async fn send(&self, lease: &Lease, refresh_token: &Secret) -> Result<Sent, Error> {
         let mut waits = RETRY_WAITS.into_iter();
+        let mut may_have_rotated = false;
         loop {
-            match self.parts.oauth.refresh(refresh_token).await {
-                Err(error) if !error.is_permanent() || error.may_have_rotated() => match waits.next() {
-                    Some(wait) => self.parts.clock.sleep(wait).await,
-                    None => return Err(error),
-                },
-                other => return other,
-            }
+            let outcome = self.parts.oauth.refresh(refresh_token).await;
+            let Err(error) = &outcome else { return Ok(Sent { outcome, may_have_rotated }) };
+            may_have_rotated |= error.may_have_rotated();
+            let is_unknown = !error.is_permanent() || error.may_have_rotated();
+            let Some(wait) = waits.next().filter(|_| is_unknown) else { return Ok(Sent { outcome, may_have_rotated }) };
+            self.parts.clock.sleep(wait).await;
+            // Renewed before each try: two refreshers at once would end each other's tokens.
+            let mut tx = self.parts.store.begin().await?;
+            tx.hold_lease(lease).await?;
+            tx.commit().await?;
         }
     }
 
@@ -172,7 +189,7 @@ impl GrantTokens {
             && now < until
         {
             let previous = self.parts.vault.open(place(grant, "previous_refresh_token"), sealed)?;
-            match self.send(&previous).await {
+            match self.send(lease, &previous).await?.outcome {
                 Ok(tokens) => return self.save(grant, &previous, &tokens).await,
                 Err(OAuthError::InvalidGrant) => {}
                 Err(error) => return Err(Error::OAuth(error)),
@@ -202,6 +219,26 @@ impl GrantTokens {
         let token = renewed.token.clone();
         *current = Some(renewed);
         Ok(token)
+    }
+}
+
+impl GrantTokens {
+    pub(crate) fn new(parts: Arc<EngineParts>, holder: Arc<str>, grant: i64) -> Self {
+        Self(Arc::new(Keeper { parts, holder, grant, current: Mutex::new(None) }))
+    }
+
+    /// A token that is good for some minutes; newer than `refused`, if Xero refused one.
+    ///
+    /// The work runs on a task of its own: whoever asked may go away, but a refresh that was sent is finished and saved.
+    pub(crate) async fn token_after(&self, refused: Option<&AccessToken>) -> Result<AccessToken, Error> {
+        let (keeper, refused) = (Arc::clone(&self.0), refused.cloned());
+        let work = tokio::spawn(async move { keeper.token_after(refused.as_ref()).await });
+        work.await.map_err(|error| Error::Internal(format!("the refresh of a token stopped: {error}")))?
+    }
+
+    /// Lets go of the token in use, because the row holds a better one: the user has just connected again.
+    pub(crate) async fn forget(&self) {
+        *self.0.current.lock().await = None;
     }
 }
 
@@ -256,20 +293,36 @@ pub(crate) fn seal(
 
 impl Engine {
     /// Refreshes that were begun and whose end is not known are finished first of all: Xero takes the old token for 30
-    /// minutes only (A6.3, "reply lost"). One that fails now is tried again with its next use.
+    /// minutes only (A6.3, "reply lost"). All at once, so that a slow one holds up no other; one that fails now is tried
+    /// again with its next use, and by [`Engine::keep_tokens`].
     pub(crate) async fn finish_open_refreshes(&self) -> Result<(), Error> {
-        let open = self.parts.store.read().await?.grants().await?;
-        for grant in
-            open.into_iter().filter(|grant| grant.state == GrantState::Active && grant.refresh_intent_at.is_some())
-        {
-            match self.tokens(grant.id).await.token_after(None).await {
-                Ok(_) => tracing::info!(grant = grant.id, "finished a token refresh that was cut off"),
-                Err(error) => {
-                    tracing::warn!(grant = grant.id, %error, "a token refresh that was cut off is still open")
+        let mut tx = self.parts.store.read().await?;
+        let open = tx.grants().await?;
+        drop(tx);
+        let open = open
+            .into_iter()
+            .filter(|grant| grant.state == GrantState::Active && grant.refresh_intent_at.is_some())
+            .map(|grant| async move {
+                match self.tokens(grant.id).await.token_after(None).await {
+                    Ok(_) => tracing::info!(grant = grant.id, "finished a token refresh that was cut off"),
+                    Err(error) => {
+                        tracing::warn!(grant = grant.id, %error, "a token refresh that was cut off is still open");
+                    }
                 }
+            });
+        futures::future::join_all(open).await;
+        Ok(())
+    }
+
+    /// Tries open refreshes again, every half minute, for as long as it is polled: a process that serves runs it beside
+    /// its work, so that a rotated token is not lost because nobody happens to need it.
+    pub async fn keep_tokens(&self) {
+        loop {
+            self.parts.clock.sleep(KEEP_EVERY).await;
+            if let Err(error) = self.finish_open_refreshes().await {
+                tracing::warn!(%error, "open token refreshes could not be looked for");
             }
         }
-        Ok(())
     }
 
     /// Refreshes the token of a connection now, on a person's demand.

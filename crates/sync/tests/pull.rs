@@ -1,4 +1,5 @@
 //! Pulling: everything comes over, only changes come again, and whatever happens on the way, nothing is lost or doubled.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod common;
 

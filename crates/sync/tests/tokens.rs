@@ -1,4 +1,5 @@
 //! Connecting, keeping tokens alive and disconnecting: the refresh protocol of reliability.md A6.3, row by row.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod common;
 

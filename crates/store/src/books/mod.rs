@@ -149,7 +149,15 @@ impl Tx {
         ids: &[i64],
     ) -> Result<Vec<BookRow<R>>, Error> {
         // PostgreSQL locks no rows on the empty side of an outer join, so lock first, then read.
-        self.query(&format!("SELECT id FROM {} WHERE id = ANY($1) FOR UPDATE", R::NAME), &[Value::Ints(ids)]).await?;
+        // Always in the same order, or two who lock the same rows could wait for each other for ever.
+        let lock = format!("SELECT id FROM {} WHERE id = ANY($1) ORDER BY id FOR UPDATE", R::NAME);
+        self.query(&lock, &[Value::Ints(ids)]).await?;
+        for child in R::children() {
+            let (table, parent) = (child.table, child.parent);
+            let lock =
+                format!("SELECT position FROM {table} WHERE {parent} = ANY($1) ORDER BY {parent}, position FOR UPDATE");
+            self.query(&lock, &[Value::Ints(ids)]).await?;
+        }
         let sql = format!("{} AND t.id = ANY($2) ORDER BY t.id", select::<R>());
         let rows = self.query(&sql, &[Value::Int(connection.0), Value::Ints(ids)]).await?;
         self.with_children(connection, rows).await
@@ -181,6 +189,19 @@ impl Tx {
             }
         }
         Ok(found)
+    }
+}
+
+/// The table that a kind's records lie in.
+pub(crate) const fn table_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Account => Account::NAME,
+        Kind::TaxRate => TaxRate::NAME,
+        Kind::Customer => Customer::NAME,
+        Kind::Invoice => Invoice::NAME,
+        Kind::CreditNote | Kind::Prepayment | Kind::Overpayment => Credit::NAME,
+        Kind::Payment => Payment::NAME,
+        Kind::BankTransaction => BankTransaction::NAME,
     }
 }
 

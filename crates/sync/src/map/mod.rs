@@ -155,7 +155,7 @@ fn reference(id: Option<Uuid>) -> Option<model::Ref> {
     id.filter(|id| !id.is_nil()).map(model::Ref::Xero)
 }
 
-/// A calendar date, where Xero's "unset" forms (year 1, or 1970 on voided documents) are none.
+/// A calendar date, where Xero's "unset" form (year 1, as on voided documents) is none.
 fn date(value: Option<jiff::civil::Date>) -> Option<jiff::civil::Date> {
     value.filter(|date| !xero::scalars::is_unset(*date))
 }

@@ -62,6 +62,7 @@ pub(super) async fn listen(address: SocketAddr, another: &str) -> Result<TcpList
 
 /// Serves the API until the process is asked to stop; syncs stop between two transactions.
 pub(super) async fn serve(engine: Engine, listener: TcpListener, public_url: &str) -> Result<(), Failure> {
+    let keeper = engine.clone();
     let web = Web::new(engine, WebSettings { public_url: public_url.to_owned(), ..WebSettings::default() });
     let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
     let server = axum::serve(listener, web.router()).with_graceful_shutdown(async {
@@ -72,6 +73,7 @@ pub(super) async fn serve(engine: Engine, listener: TcpListener, public_url: &st
     let failed = |error: String| Failure::new(Exit::Failed, format!("the server stopped: {error}"));
     tokio::select! {
         () = shutdown::asked() => {}
+        () = keeper.keep_tokens() => {}
         ended = &mut server => return match ended {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(failed(error.to_string())),
