@@ -441,7 +441,7 @@ async fn odd_but_legal_records_come_over_whole(db_url: String) {
     let contact = made["Contacts"][0]["ContactID"].clone();
     let account = revenue_account(&person);
     let lines: Vec<_> = (1..=1_000)
-        .map(|at| json!({"Description": format!("Line {at}"), "Quantity": 0.3333, "UnitAmount": 0.1234 + f64::from(at), "AccountCode": account}))
+        .map(|at| json!({"Description": format!("Line {at}"), "Quantity": 0.3333, "UnitAmount": serde_json::from_str::<serde_json::Value>(&format!("{at}.1234")).unwrap(), "AccountCode": account}))
         .collect();
     let mut made = Vec::new();
     for (currency, date) in [("NZD", "1955-03-01"), ("JPY", "2026-11-20"), ("KWD", "2026-11-20")] {

@@ -70,10 +70,10 @@ async fn connect(database: &str, emulator: &str) {
         let mut found = Some(found);
         let mut said = String::new();
         for line in errors.lines().map_while(Result::ok) {
-            if let (Some(at), true) = (line.find("http"), line.contains("/identity/connect/authorize")) {
-                if let Some(found) = found.take() {
-                    found.send(line[at..].trim().to_owned()).unwrap();
-                }
+            if line.contains("/identity/connect/authorize")
+                && let (Some(at), Some(found)) = (line.find("http"), found.take())
+            {
+                found.send(line[at..].trim().to_owned()).unwrap();
             }
             said.push_str(&line);
             said.push('\n');
