@@ -123,7 +123,7 @@ fn exit_of(error: &SyncError) -> Exit {
             xero::Error::Expired { .. } | xero::Error::MissingScope { .. } | xero::Error::Disconnected { .. },
         ) => Exit::NotConnected,
         SyncError::Xero(xero::Error::Limited(_)) => Exit::Quota,
-        SyncError::SuspiciousEmpty { .. } => Exit::Brake,
+        SyncError::SuspiciousEmpty { .. } | SyncError::ShortList { .. } => Exit::Brake,
         SyncError::Busy | SyncError::Store(StoreError::Locked(_) | StoreError::LeaseLost(_)) => Exit::Locked,
         SyncError::WrongXero { .. } | SyncError::WrongKey | SyncError::Store(StoreError::BadUrl(_)) => Exit::Config,
         SyncError::OAuth(error) if is_of_the_app(error) => Exit::Config,

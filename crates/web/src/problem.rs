@@ -96,6 +96,7 @@ static TABLE: &[Row] = &[
     ("TO-XERO-DOWN", 502, "Xero cannot be reached"),
     (code::BUSY, 409, "a sync is under way already"),
     ("TO-EMPTY-LIST", 409, "Xero lists nothing where records are linked"),
+    ("TO-SHORT-LIST", 502, "A list of Xero ended too early"),
     ("TO-WRONG-XERO", 409, "the database belongs to another Xero"),
     (code::CONSENT, 400, "the sign-in was not completed"),
     ("TO-KEY", 500, "a stored secret cannot be read"),
