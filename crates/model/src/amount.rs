@@ -84,18 +84,42 @@ impl FromStr for Amount {
     }
 }
 
-impl fmt::Display for Amount {
-    /// At least two decimals, as money is read: `12.50`, and `0.1234` where there are more.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = self.0.unsigned_abs() / 10_000;
-        let part = self.0.unsigned_abs() % 10_000;
-        let sign = if self.0 < 0 { "-" } else { "" };
-        let text = if part.is_multiple_of(100) {
-            format!("{sign}{whole}.{:02}", part / 100)
-        } else {
-            format!("{sign}{whole}.{}", format!("{part:04}").trim_end_matches('0'))
+impl Amount {
+    /// At least two decimals, as money is read: `12.50`, and `0.1234` where there are more. Written from the right into
+    /// a buffer of the caller's, because amounts are most of a document's canonical form.
+    fn text(self, buffer: &mut [u8; 24]) -> &str {
+        let (mut whole, mut part) = (self.0.unsigned_abs() / 10_000, self.0.unsigned_abs() % 10_000);
+        let mut decimals = 4;
+        while decimals > 2 && part.is_multiple_of(10) {
+            part /= 10;
+            decimals -= 1;
+        }
+        let mut start = buffer.len();
+        let mut put = |character: u8| {
+            start -= 1;
+            buffer[start] = character;
         };
-        f.pad(&text)
+        let digit = |rest: u64| b'0' + u8::try_from(rest % 10).unwrap_or_default();
+        for _ in 0..decimals {
+            put(digit(part));
+            part /= 10;
+        }
+        put(b'.');
+        put(digit(whole));
+        while whole >= 10 {
+            whole /= 10;
+            put(digit(whole));
+        }
+        if self.0 < 0 {
+            put(b'-');
+        }
+        std::str::from_utf8(&buffer[start..]).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.text(&mut [0; 24]))
     }
 }
 
@@ -134,7 +158,7 @@ impl Sum for Amount {
 
 impl Serialize for Amount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.text(&mut [0; 24]))
     }
 }
 
@@ -225,6 +249,12 @@ mod tests {
             ("9999999999.99", 99_999_999_999_900, "9999999999.99"),
             ("-0", 0, "0.00"),
             ("7", 70_000, "7.00"),
+            ("-10.5", -105_000, "-10.50"),
+            ("0.01", 100, "0.01"),
+            ("1.230", 12_300, "1.23"),
+            ("1000000", 10_000_000_000, "1000000.00"),
+            ("922337203685477.5807", i64::MAX, "922337203685477.5807"),
+            ("-922337203685477.5808", i64::MIN, "-922337203685477.5808"),
         ] {
             assert_eq!(amount(text).e4(), e4, "{text}");
             assert_eq!(amount(text).to_string(), shown, "{text}");

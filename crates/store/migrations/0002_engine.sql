@@ -63,8 +63,8 @@ CREATE TABLE links (
     base BYTEA NOT NULL,
     PRIMARY KEY (connection_id, kind, xero_id)
 ) WITHOUT ROWID;
--- Begins with the id, so that nothing but a look-up by local id is ever answered from it.
-CREATE UNIQUE INDEX links_local ON links (local_id, kind, connection_id);
+-- The kind comes last: a planner without statistics would otherwise answer look-ups by Xero id from this index.
+CREATE UNIQUE INDEX links_local ON links (connection_id, local_id, kind);
 
 -- How far a kind has been read, and the pull that is under way.
 CREATE TABLE cursors (

@@ -51,7 +51,7 @@ impl Tx {
     ) -> Result<HashMap<Uuid, Link>, Error> {
         let columns = "xero_id, local_id, remote_hash, remote_updated_at";
         let mut found = HashMap::with_capacity(xero_ids.len());
-        for mut row in self.look_up_links(columns, connection, kind, xero_ids).await? {
+        for mut row in self.look_up_links(columns, "", connection, kind, xero_ids).await? {
             let xero_id = row.take()?;
             let local_id = row.take()?;
             let hash: Vec<u8> = row.take()?;
@@ -77,13 +77,8 @@ impl Tx {
             return Ok(());
         }
         // A link whose row somebody deleted leads nowhere.
-        let sql = format!(
-            "SELECT l.xero_id, l.local_id FROM links l JOIN {} t ON t.id = l.local_id \
-             WHERE l.connection_id = $1 AND l.kind = $2 AND l.xero_id = ANY($3)",
-            table_of(kind)
-        );
-        let params = [Value::Int(connection.0), Value::Text(kind.as_str()), Value::Uuids(xero_ids)];
-        for mut row in self.query(&sql, &params).await? {
+        let leads_to_a_row = format!(" AND EXISTS (SELECT 1 FROM {} t WHERE t.id = links.local_id)", table_of(kind));
+        for mut row in self.look_up_links("xero_id, local_id", &leads_to_a_row, connection, kind, xero_ids).await? {
             refs.insert(kind, row.take()?, row.take()?);
         }
         Ok(())
@@ -99,18 +94,20 @@ impl Tx {
         kind: Kind,
         xero_ids: &[Uuid],
     ) -> Result<HashMap<Uuid, Vec<u8>>, Error> {
-        let rows = self.look_up_links("xero_id, base", connection, kind, xero_ids).await?;
+        let rows = self.look_up_links("xero_id, base", "", connection, kind, xero_ids).await?;
         rows.into_iter().map(|mut row| Ok((row.take()?, row.take()?))).collect()
     }
 
     async fn look_up_links(
         &mut self,
         columns: &str,
+        condition: &str,
         connection: ConnectionId,
         kind: Kind,
         xero_ids: &[Uuid],
     ) -> Result<Vec<Row>, Error> {
-        let sql = self.look_up("links", columns, "connection_id = $1 AND kind = $2", "xero_id", 3);
+        let condition = format!("connection_id = $1 AND kind = $2{condition}");
+        let sql = self.look_up("links", columns, &condition, "xero_id", 3);
         let params = [Value::Int(connection.0), Value::Text(kind.as_str()), Value::Uuids(xero_ids)];
         self.query(&sql, &params).await
     }
@@ -167,7 +164,16 @@ impl Tx {
         self.update_rows("links", &["connection_id", "kind", "xero_id", "remote_updated_at"], 3, &cells).await
     }
 
-    /// How many records of a kind are linked.
+    /// How many records of one kind are linked.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn count_links_of(&mut self, connection: ConnectionId, kind: Kind) -> Result<i64, Error> {
+        let sql = "SELECT COUNT(*) FROM links WHERE connection_id = $1 AND kind = $2";
+        self.query_one(sql, &[Value::Int(connection.0), Value::Text(kind.as_str())]).await?.take()
+    }
+
+    /// How many records of each kind are linked; kinds without any are left out.
     ///
     /// # Errors
     /// Those of the database.

@@ -158,10 +158,9 @@ impl Running<'_> {
         if !is_whole_list || !page.batch.is_empty() {
             return Ok(());
         }
-        let counts = self.engine.store().read().await?.count_links(self.connection.id).await?;
-        match counts.into_iter().find(|(kind, _)| *kind == P::KIND) {
-            Some((_, linked)) if linked > 0 => Err(Error::SuspiciousEmpty { what: P::KIND.plural(), linked }),
-            _ => Ok(()),
+        match self.engine.store().read().await?.count_links_of(self.connection.id, P::KIND).await? {
+            0 => Ok(()),
+            linked => Err(Error::SuspiciousEmpty { what: P::KIND.plural(), linked }),
         }
     }
 

@@ -20,6 +20,11 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("tieout-web", &["tieout-model", "tieout-store", "tieout-sync"]),
     // Puts everything together.
     ("tieout", &["tieout-emulator", "tieout-model", "tieout-store", "tieout-sync", "tieout-web", "tieout-xero"]),
+    // Measures; nobody may depend on it.
+    (
+        "tieout-bench",
+        &["tieout-emulator", "tieout-model", "tieout-store", "tieout-sync", "tieout-testkit", "tieout-xero"],
+    ),
     ("tieout-testkit", &["tieout-testkit-macros"]),
     ("tieout-testkit-macros", &[]),
     ("xtask", &[]),
@@ -33,8 +38,8 @@ const MODEL_MAY_USE: [&str; 7] = ["aws-lc-rs", "jiff", "rust_decimal", "serde", 
 
 /// Crates that only some of ours may use, so that SQL and HTTP stay where they are looked for.
 const DRIVERS: &[(&str, &[&str])] = &[
-    ("rusqlite", &["tieout-store"]),
-    ("tokio-postgres", &["tieout-store", "tieout-testkit"]),
+    ("rusqlite", &["tieout-store", "tieout-bench"]),
+    ("tokio-postgres", &["tieout-store", "tieout-testkit", "tieout-bench"]),
     ("tokio-postgres-rustls", &["tieout-store"]),
     ("deadpool-postgres", &["tieout-store"]),
     ("reqwest", &["tieout-xero", "tieout"]),
@@ -108,6 +113,7 @@ mod tests {
             ("tieout-emulator", Kind::Normal, "tieout-model", false),
             ("tieout-emulator", Kind::Development, "tieout-xero", false),
             ("tieout-xero", Kind::Build, "tieout-model", false),
+            ("tieout-sync", Kind::Development, "tieout-bench", false),
             ("tieout-new", Kind::Normal, "serde", false),
         ] {
             let violations = our_crates_keep_apart(&with_dependency(package, kind, dependency));
