@@ -9,17 +9,19 @@ use uuid::Uuid;
 use crate::books::{Books, Millis};
 use crate::clock::Clock;
 use crate::config::{Config, Tier};
-use crate::faults::{Fault, FaultAction, Faults};
+use crate::faults::{Done, FaultAction, FaultRule, FaultState, Faults, Late, Twist};
 use crate::http::{Request, Response};
 use crate::ids;
+use crate::ledger::{Counters, Ledger};
 use crate::limits::{self, AppLimits, TenantLimits, Violations};
 use crate::oauth::{Connection, Identity};
-use crate::read::Selections;
-use crate::write::ReplyCache;
 use crate::{api, control, generate, oauth};
 
 /// How many calls the log keeps.
 const LOG_LENGTH: usize = 10_000;
+
+/// Who changes the books from outside the API, as the history names them.
+pub(crate) const PERSON: &str = "Somebody in Xero";
 
 /// A whole emulated Xero; copies share it. Calls may come from any thread.
 #[derive(Debug, Clone)]
@@ -38,16 +40,7 @@ pub(crate) struct Inner {
 #[derive(Debug)]
 pub(crate) struct Organisation {
     pub(crate) tenant: Uuid,
-    pub(crate) name: String,
     pub(crate) ledger: Mutex<Ledger>,
-}
-
-/// The books with what belongs to them.
-#[derive(Debug)]
-pub(crate) struct Ledger {
-    pub(crate) books: Books,
-    pub(crate) replies: ReplyCache,
-    pub(crate) selections: Selections,
 }
 
 /// What is shared over organisations.
@@ -59,6 +52,7 @@ pub(crate) struct Desk {
     log: VecDeque<Call>,
     calls: u64,
     pub(crate) faults: Faults,
+    late: Vec<Late>,
     rng: ChaCha8Rng,
 }
 
@@ -79,6 +73,12 @@ pub struct Call {
     pub status: u16,
     /// The `Idempotency-Key`, if there was one.
     pub idempotency_key: Option<String>,
+    /// Whether the answer was kept from an earlier call with the same key.
+    pub is_replay: bool,
+    /// SHA-256 of the body in hex; `None` without a body. Bodies themselves are not kept.
+    pub body_hash: Option<String>,
+    /// What a fault rule did to the call, as rules spell it; `delivered` for the late arrival of an earlier call.
+    pub fault: Option<String>,
 }
 
 /// What came of a call.
@@ -86,7 +86,7 @@ pub struct Call {
 pub enum Outcome {
     /// An answer, to be sent.
     Answered(Response),
-    /// The call was carried out, but by a fault rule its answer never arrives.
+    /// By a fault rule no answer ever arrives; the call may have been carried out, or will be later.
     Lost,
 }
 
@@ -122,8 +122,7 @@ impl Emulator {
             let books = generate::books(plan, seed, now, config.settings.rounding);
             let tenant = books.organisation.id;
             tenant_limits.push(TenantLimits::new(plan.tier, tenant));
-            let ledger = Ledger { books, replies: ReplyCache::default(), selections: Selections::default() };
-            organisations.push(Organisation { tenant, name: plan.name.clone(), ledger: Mutex::new(ledger) });
+            organisations.push(Organisation { tenant, ledger: Mutex::new(Ledger::new(books)) });
         }
         let desk = Desk {
             identity: Identity::new(config.seed),
@@ -131,7 +130,8 @@ impl Emulator {
             app_limits: AppLimits::default(),
             log: VecDeque::new(),
             calls: 0,
-            faults: Faults::default(),
+            faults: Faults::new(config.seed),
+            late: Vec::new(),
             rng: ids::stream(config.seed, "answers"),
         };
         let mut inner = Inner { config, organisations, desk: Mutex::new(desk) };
@@ -168,34 +168,68 @@ impl Emulator {
 
     /// Carries out a call that [`Emulator::begin`] counted.
     pub fn finish(&self, flight: &Flight, request: &Request) -> Outcome {
-        if request.path.starts_with(control::PREFIX) {
-            return Outcome::Answered(control::handle(self, request));
-        }
-        let now = self.clock().now();
-        let action = self.desk().faults.next(request);
-        let (mut response, tenant) = match action {
-            Some(FaultAction::StatusBefore(status)) => (Response::empty(status), None),
-            _ => self.route(flight, request, now),
-        };
-        if let Some(FaultAction::StatusAfter(status)) = action {
-            response = Response::html(status, "");
-        }
-        let is_lost = action == Some(FaultAction::LoseAnswer);
-        let mut desk = self.desk();
-        let correlation = ids::next(&mut desk.rng);
-        response.headers.push(("Xero-Correlation-Id".into(), correlation.to_string()));
-        desk.note(request, now, tenant, if is_lost { 0 } else { response.status });
-        if is_lost { Outcome::Lost } else { Outcome::Answered(response) }
+        self.finish_timed(flight, request).0
     }
 
-    fn route(&self, flight: &Flight, request: &Request, now: Millis) -> (Response, Option<Uuid>) {
+    /// Like [`Emulator::finish`]; also tells for how many milliseconds the answer is to be held back by a fault rule.
+    pub fn finish_timed(&self, flight: &Flight, request: &Request) -> (Outcome, u64) {
+        if request.path.starts_with(control::PREFIX) {
+            return (Outcome::Answered(control::handle(self, request)), 0);
+        }
+        self.deliver_late();
+        let action = self.desk().faults.next(request);
+        if let Some(action) = action {
+            self.prepare(request, action);
+        }
+        let now = self.clock().now();
+        let done = self.carry_out(request, now, flight.is_crowded, action);
+        let mut desk = self.desk();
+        desk.calls += 1;
+        let number = desk.calls;
+        if let Some(FaultAction::Late(ms)) = action {
+            let due = now.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX));
+            desk.late.push(Late { number, asked_at: now, due, request: request.clone() });
+        }
+        let fault = action.map(|action| action.to_string());
+        let correlation = ids::next(&mut desk.rng);
+        desk.note(number, request, now, &done, fault);
+        let outcome = match done.response {
+            Some(response) => Outcome::Answered(response.with_header("Xero-Correlation-Id", correlation.to_string())),
+            None => Outcome::Lost,
+        };
+        (outcome, done.delay_ms)
+    }
+
+    /// Carries out the calls whose late arrival is due, in the order of their arrival. It happens by itself before every
+    /// call and every look at books or log; a server with a running clock also asks when the time has come.
+    pub fn deliver_late(&self) {
+        loop {
+            let now = self.clock().now();
+            let late = {
+                let mut desk = self.desk();
+                let due = desk.late.iter().enumerate().filter(|(_, late)| late.due <= now);
+                let Some(at) = due.min_by_key(|(_, late)| (late.due, late.number)).map(|(at, _)| at) else { return };
+                desk.late.remove(at)
+            };
+            let twist = Twist { asked_at: Some(late.asked_at), ..Twist::default() };
+            let done = self.route(&late.request, late.due, false, &twist);
+            self.desk().note(late.number, &late.request, late.due, &done, Some("delivered".into()));
+        }
+    }
+
+    /// Milliseconds until the last of the late calls is due, with one to spare; `None` when none is waiting.
+    pub(crate) fn next_delivery_in(&self) -> Option<u64> {
+        let last = self.desk().late.iter().map(|late| late.due).max()?;
+        u64::try_from(last.saturating_sub(self.clock().now()).max(0)).ok().map(|wait| wait + 1)
+    }
+
+    pub(crate) fn route(&self, request: &Request, now: Millis, is_crowded: bool, twist: &Twist) -> Done {
         let config = &self.inner.config;
         let response = match (request.method.as_str(), request.path.as_str()) {
             ("GET", "/.well-known/openid-configuration") => oauth::discovery(&config.base_url),
             ("GET", "/.well-known/openid-configuration/jwks") => oauth::keys(),
             ("GET" | "POST", "/identity/connect/authorize") => {
-                let choices: Vec<_> =
-                    self.inner.organisations.iter().map(|row| (row.tenant, row.name.clone())).collect();
+                let choices = self.names();
                 self.desk().identity.authorize(request, &config.app, &choices, config.auto_consent, now)
             }
             ("POST", "/connect/token") => {
@@ -206,11 +240,17 @@ impl Emulator {
                 api::connections(self, request, now)
             }
             (_, path) if path.starts_with(api::PREFIX) => {
-                return api::handle(self, request, now, flight.is_crowded);
+                return api::handle(self, request, now, is_crowded, twist);
             }
             _ => Response::not_found(),
         };
-        (response, None)
+        Done { response: Some(response), ..Done::default() }
+    }
+
+    /// The tenants with the names that their organisations have now.
+    pub(crate) fn names(&self) -> Vec<(Uuid, String)> {
+        let name = |row: &Organisation| locked(&row.ledger).books.organisation.name.to_string();
+        self.inner.organisations.iter().map(|row| (row.tenant, name(row))).collect()
     }
 
     /// The clock that everything goes by.
@@ -230,6 +270,7 @@ impl Emulator {
 
     /// The last calls, oldest first (10,000 at most).
     pub fn log(&self) -> Vec<Call> {
+        self.deliver_late();
         self.desk().log.iter().cloned().collect()
     }
 
@@ -253,8 +294,20 @@ impl Emulator {
     /// tenant. The second argument of the closure is the time.
     pub fn with_books<R>(&self, tenant: Uuid, work: impl FnOnce(&mut Books, Millis) -> R) -> Option<R> {
         let organisation = &self.inner.organisations[self.inner.place(tenant)?];
+        self.deliver_late();
         let now = self.clock().now();
-        Some(work(&mut locked(&organisation.ledger).books, now))
+        let mut ledger = locked(&organisation.ledger);
+        ledger.remember(now);
+        let result = work(&mut ledger.books, now);
+        ledger.note_history(now, Some(PERSON));
+        Some(result)
+    }
+
+    /// What was counted of the writes to an organisation; `None` for an unknown tenant.
+    pub fn counters(&self, tenant: Uuid) -> Option<Counters> {
+        self.deliver_late();
+        let organisation = &self.inner.organisations[self.inner.place(tenant)?];
+        Some(locked(&organisation.ledger).counters.clone())
     }
 
     /// Ends the connection to an organisation from Xero's side; false when it was not connected.
@@ -279,14 +332,47 @@ impl Emulator {
         true
     }
 
-    /// Adds a rule for calls that go wrong.
-    pub fn add_fault(&self, fault: Fault) {
-        self.desk().faults.add(fault);
+    /// Adds a rule for calls that go wrong, and tells the id by which it is removed.
+    ///
+    /// ```
+    /// # use emulator::{Config, Emulator, FaultRule};
+    /// # let emulator = Emulator::new(Config::default());
+    /// let rule: FaultRule = "nth=3 PUT Invoices commit-then-lose".parse().unwrap();
+    /// let id = emulator.add_fault(rule);
+    /// assert_eq!(emulator.faults()[0].fired, 0);
+    /// assert!(emulator.remove_fault(id));
+    /// ```
+    pub fn add_fault(&self, rule: impl Into<FaultRule>) -> u64 {
+        let id = self.desk().faults.add(rule.into());
+        self.set_snapshots();
+        id
     }
 
-    /// Removes every fault rule, and says how many had not fired yet.
+    /// The fault rules in the order in which they were added, with how often each struck.
+    pub fn faults(&self) -> Vec<FaultState> {
+        self.desk().faults.list().to_vec()
+    }
+
+    /// Removes a fault rule; false when there is none of that id.
+    pub fn remove_fault(&self, id: u64) -> bool {
+        let removed = self.desk().faults.remove(id).is_some();
+        self.set_snapshots();
+        removed
+    }
+
+    /// Removes every fault rule, and says how many never struck.
     pub fn clear_faults(&self) -> usize {
-        self.desk().faults.clear()
+        let not_fired = self.desk().faults.clear();
+        self.set_snapshots();
+        not_fired
+    }
+
+    /// Lists can only lag as far back as books are remembered.
+    fn set_snapshots(&self) {
+        let span = self.desk().faults.stale_span().map(|ms| i64::try_from(ms).unwrap_or(i64::MAX));
+        for organisation in &self.inner.organisations {
+            locked(&organisation.ledger).snapshots.set_span(span);
+        }
     }
 
     pub(crate) fn desk(&self) -> MutexGuard<'_, Desk> {
@@ -332,8 +418,7 @@ impl Desk {
         limits::admit(&mut self.limits[place], &mut self.app_limits, &config.limits, &config.settings, now, is_crowded)
     }
 
-    fn note(&mut self, request: &Request, now: Millis, tenant: Option<Uuid>, status: u16) {
-        self.calls += 1;
+    fn note(&mut self, number: u64, request: &Request, now: Millis, done: &Done, fault: Option<String>) {
         if self.log.len() == LOG_LENGTH {
             self.log.pop_front();
         }
@@ -343,13 +428,16 @@ impl Desk {
             target.push_str(&request.query);
         }
         self.log.push_back(Call {
-            number: self.calls,
+            number,
             at: now,
-            tenant,
+            tenant: done.tenant,
             method: request.method.clone(),
             target,
-            status,
+            status: done.response.as_ref().map_or(0, |response| response.status),
             idempotency_key: request.header("Idempotency-Key").map(str::to_owned),
+            is_replay: done.is_replay,
+            body_hash: (!request.body.is_empty()).then(|| ids::hash(&request.body)),
+            fault,
         });
     }
 }

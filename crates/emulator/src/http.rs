@@ -145,4 +145,27 @@ pub(crate) struct WriteContext<'a> {
     pub(crate) settings: &'a Settings,
     /// The application's name, the envelope's `ProviderName`.
     pub(crate) provider: &'a str,
+    /// Whether a person in Xero's own pages writes: archived contacts are open to them, and nothing is "created by my app".
+    pub(crate) is_person: bool,
+    /// Every so-many-th element of a batch is refused, by a fault rule.
+    pub(crate) refuse_every: Option<u32>,
+    /// What the write leaves to be counted.
+    pub(crate) notes: &'a mut WriteNotes,
+}
+
+/// What is counted of one write.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct WriteNotes {
+    /// The answer was kept from an earlier call with the same key.
+    pub(crate) is_replay: bool,
+    /// The key belongs to another request.
+    pub(crate) is_key_misused: bool,
+    /// Elements saved.
+    pub(crate) saved: u64,
+    /// Elements refused.
+    pub(crate) refused: u64,
+    /// Lines that an update threw away and made again under new ids.
+    pub(crate) lines_recreated: u64,
+    /// Contacts that were made or changed because a document named them with more than their id.
+    pub(crate) contacts_by_documents: u64,
 }

@@ -20,33 +20,33 @@ const PER_CENT: i128 = 100;
 
 /// The figures of a line as they were sent; any two of the three determine the third.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct LineInput {
+pub struct LineInput {
     /// Quantity, if it was sent.
-    pub(crate) quantity: Option<Amount>,
+    pub quantity: Option<Amount>,
     /// Unit amount, if it was sent, already rounded to the `unitdp` of the request.
-    pub(crate) unit_amount: Option<Amount>,
+    pub unit_amount: Option<Amount>,
     /// Line amount, if it was sent, rounded to cents.
-    pub(crate) line_amount: Option<Amount>,
+    pub line_amount: Option<Amount>,
     /// Discount.
-    pub(crate) discount: Discount,
+    pub discount: Discount,
     /// Decimals kept when a unit amount has to be derived: 2 or 4.
-    pub(crate) unit_dp: u32,
+    pub unit_dp: u32,
 }
 
 /// The complete figures of a line. A line with a description only has no quantity and no unit amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LineFigures {
+pub struct LineFigures {
     /// Quantity.
-    pub(crate) quantity: Option<Amount>,
+    pub quantity: Option<Amount>,
     /// Unit amount.
-    pub(crate) unit_amount: Option<Amount>,
+    pub unit_amount: Option<Amount>,
     /// Line amount after discount, in whole cents.
-    pub(crate) line_amount: Amount,
+    pub line_amount: Amount,
 }
 
 /// Why a line has no figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LineError {
+pub enum LineError {
     /// All three were sent and contradict each other.
     Mismatch {
         /// The line amount that was sent.
@@ -60,13 +60,13 @@ pub(crate) enum LineError {
 
 /// Totals of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Totals {
+pub struct Totals {
     /// Sum without tax, whatever the line amount type.
-    pub(crate) sub_total: Amount,
+    pub sub_total: Amount,
     /// Sum of the lines' tax.
-    pub(crate) total_tax: Amount,
+    pub total_tax: Amount,
     /// `sub_total + total_tax`.
-    pub(crate) total: Amount,
+    pub total: Amount,
 }
 
 /// Divides and rounds half-up away from zero. A zero divisor gives `None`.
@@ -135,7 +135,7 @@ pub(crate) fn discount_of(figures: &LineFigures, rounding: Rounding) -> Amount {
 }
 
 /// Completes a line from any two of its three figures. A missing quantity counts as one when there is a price.
-pub(crate) fn resolve_line(input: &LineInput, rounding: Rounding) -> Result<LineFigures, LineError> {
+pub fn resolve_line(input: &LineInput, rounding: Rounding) -> Result<LineFigures, LineError> {
     let one = Amount(Amount::UNIT);
     let figures = |quantity, unit_amount, line_amount| LineFigures { quantity, unit_amount, line_amount };
     if let Some(sent) = input.line_amount.filter(|sent| !fits(*sent)) {
@@ -198,7 +198,7 @@ pub(crate) fn divide_by_rate(amount: Amount, rate: Rate) -> Option<Amount> {
 }
 
 /// The tax of a line, in whole cents. `rate` is the effective rate in percent (15 % is `Amount(150_000)`).
-pub(crate) fn line_tax(line_amount: Amount, rate: Amount, types: LineAmountTypes, rounding: Rounding) -> Amount {
+pub fn line_tax(line_amount: Amount, rate: Amount, types: LineAmountTypes, rounding: Rounding) -> Amount {
     let product = i128::from(line_amount.0) * i128::from(rate.0);
     let tax = match types {
         LineAmountTypes::NoTax => None,
@@ -210,7 +210,7 @@ pub(crate) fn line_tax(line_amount: Amount, rate: Amount, types: LineAmountTypes
 
 /// Sums the lines' `(line amount, tax amount)` into a document's totals. Sums saturate; callers bound each line and the
 /// number of lines, so that it never happens.
-pub(crate) fn totals(types: LineAmountTypes, lines: impl IntoIterator<Item = (Amount, Amount)>) -> Totals {
+pub fn totals(types: LineAmountTypes, lines: impl IntoIterator<Item = (Amount, Amount)>) -> Totals {
     let (mut amounts, mut total_tax) = (Amount::ZERO, Amount::ZERO);
     for (amount, tax) in lines {
         amounts += amount;

@@ -1,6 +1,5 @@
 //! The emulator over HTTP: a thin layer that moves bytes, waits for the set latency and compresses when asked.
 
-use std::convert::Infallible;
 use std::io::Write;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full, Limited};
 use tokio::net::TcpListener;
 
 use crate::emulator::{Emulator, Outcome};
@@ -59,19 +58,43 @@ async fn answer(State(emulator): State<Emulator>, request: axum::extract::Reques
     }
     // Rendering a page takes milliseconds of pure computing; it must not hold up the other connections.
     let accepts_gzip = request.header("Accept-Encoding").is_some_and(|value| value.contains("gzip"));
+    let worker = emulator.clone();
     let worked = tokio::task::spawn_blocking(move || {
-        let outcome = emulator.finish(&flight, &request);
-        match outcome {
+        let (outcome, delay_ms) = worker.finish_timed(&flight, &request);
+        let answer = match outcome {
             Outcome::Answered(response) if accepts_gzip => Some(compressed(response)),
             Outcome::Answered(response) => Some(response),
             Outcome::Lost => None,
+        };
+        // The call stays in flight until its answer leaves.
+        (answer, delay_ms, flight)
+    });
+    let Ok((answer, delay_ms, flight)) = worked.await else { return plain(Response::html(500, "")) };
+    if delay_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(delay_ms)).await;
+    }
+    drop(flight);
+    match answer {
+        Some(response) => plain(response),
+        None => {
+            deliver_in_time(&emulator);
+            broken()
+        }
+    }
+}
+
+/// A call that arrives late does so even when no other call follows; by a clock that stands still it waits for one.
+fn deliver_in_time(emulator: &Emulator) {
+    let Some(wait) = emulator.next_delivery_in().filter(|_| !emulator.clock().is_frozen()) else { return };
+    let emulator = emulator.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        // It takes the locks of the books, like any other call.
+        let delivered = tokio::task::spawn_blocking(move || emulator.deliver_late()).await;
+        if let Err(error) = delivered {
+            tracing::warn!(%error, "a late call could not be delivered");
         }
     });
-    match worked.await {
-        Ok(Some(response)) => plain(response),
-        Ok(None) => broken(),
-        Err(_) => plain(Response::html(500, "")),
-    }
 }
 
 /// The whole body, or nothing when it is longer than the limit or breaks off.
@@ -89,7 +112,7 @@ async fn read_body(mut body: Body, limit: usize) -> Option<Bytes> {
 }
 
 fn compressed(mut response: Response) -> Response {
-    if response.body.len() < COMPRESS_FROM {
+    if response.body.len() < COMPRESS_FROM || response.header("Content-Encoding").is_some() {
         return response;
     }
     let mut encoder = GzEncoder::new(Vec::with_capacity(response.body.len() / 8), Compression::fast());
@@ -115,7 +138,7 @@ fn plain(response: Response) -> axum::response::Response {
 
 /// An answer whose body fails at once, so that the server closes the connection in the middle of it.
 fn broken() -> axum::response::Response {
-    let lost = async { Some(Err(std::io::Error::other("the answer was lost on purpose"))) };
-    let body = Empty::<Bytes>::new().map_err(|never: Infallible| -> std::io::Error { match never {} });
-    axum::response::Response::new(Body::new(body.with_trailers(lost)))
+    // A body longer than its own limit fails when its first byte is asked for.
+    let lost = Limited::new(Full::new(Bytes::from_static(b"lost")), 1);
+    axum::response::Response::new(Body::new(lost))
 }

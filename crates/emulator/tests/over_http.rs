@@ -88,5 +88,6 @@ async fn a_socket_gets_answers_and_a_lost_answer_breaks_off() {
     client.emulator.add_fault(Fault { method: "GET".into(), path_contains: "Currencies".into(), nth: 1, action });
     let lost = talk("Currencies").await;
     assert!(!lost.contains("NZD") && !lost.ends_with("0\r\n\r\n"), "the answer must not end properly: {lost}");
+    assert!(!lost.to_lowercase().contains("content-length: 0"), "an empty answer is an answer too: {lost}");
     server.abort();
 }

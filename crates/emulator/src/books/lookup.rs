@@ -18,6 +18,44 @@ impl Books {
             + self.accounts.revision()
     }
 
+    /// While set, no change moves an `UpdatedDateUTC`.
+    pub fn set_quiet(&mut self, is_quiet: bool) {
+        self.contacts.set_quiet(is_quiet);
+        self.invoices.set_quiet(is_quiet);
+        self.credit_notes.set_quiet(is_quiet);
+        self.prepayments.set_quiet(is_quiet);
+        self.overpayments.set_quiet(is_quiet);
+        self.payments.set_quiet(is_quiet);
+        self.bank_transactions.set_quiet(is_quiet);
+        self.accounts.set_quiet(is_quiet);
+    }
+
+    /// The rows of every table that were inserted (true) or changed since this was asked last.
+    pub fn take_touched(&mut self) -> Vec<(Uuid, bool)> {
+        let mut touched = self.contacts.take_touched();
+        touched.extend(self.invoices.take_touched());
+        touched.extend(self.credit_notes.take_touched());
+        touched.extend(self.prepayments.take_touched());
+        touched.extend(self.overpayments.take_touched());
+        touched.extend(self.payments.take_touched());
+        touched.extend(self.bank_transactions.take_touched());
+        touched.extend(self.accounts.take_touched());
+        touched
+    }
+
+    /// Gives a row of any table another `UpdatedDateUTC`, older ones included, as an import does; false when there is no
+    /// such row.
+    pub fn set_updated(&mut self, id: Uuid, at: Millis) -> bool {
+        let credits = [&mut self.credit_notes, &mut self.prepayments, &mut self.overpayments];
+        let in_credits = credits.into_iter().any(|table| table.change_quietly(id, |row| row.updated = at).is_some());
+        in_credits
+            || self.contacts.change_quietly(id, |row| row.updated = at).is_some()
+            || self.invoices.change_quietly(id, |row| row.updated = at).is_some()
+            || self.payments.change_quietly(id, |row| row.updated = at).is_some()
+            || self.bank_transactions.change_quietly(id, |row| row.updated = at).is_some()
+            || self.accounts.change_quietly(id, |row| row.updated = at).is_some()
+    }
+
     /// The contact with that name, regardless of case: an ACTIVE one if there is one.
     pub fn contact_by_name(&self, name: &str) -> Option<&Contact> {
         let named = || {

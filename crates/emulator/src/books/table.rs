@@ -60,6 +60,8 @@ pub struct Table<T> {
     by_updated: Vec<Slot>,
     by_id: Vec<Slot>,
     revision: u64,
+    is_quiet: bool,
+    touched: Vec<(Uuid, bool)>,
 }
 
 impl<T> Default for Table<T> {
@@ -71,6 +73,8 @@ impl<T> Default for Table<T> {
             by_updated: Vec::new(),
             by_id: Vec::new(),
             revision: 0,
+            is_quiet: false,
+            touched: Vec::new(),
         }
     }
 }
@@ -91,7 +95,7 @@ impl<T: Row> Table<T> {
         let mut by_updated = by_id.clone();
         by_id.sort_unstable_by_key(|slot| rows[*slot as usize].id());
         by_updated.sort_unstable_by_key(|slot| (rows[*slot as usize].updated(), rows[*slot as usize].id()));
-        Self { keys: keys.into_iter().collect(), rows, slots, by_updated, by_id, revision: 0 }
+        Self { keys: keys.into_iter().collect(), rows, slots, by_updated, by_id, ..Self::default() }
     }
 
     /// How many rows there are, deleted and archived ones included.
@@ -157,16 +161,32 @@ impl<T: Row> Table<T> {
         self.by_id.insert(at, slot);
         self.enter(slot);
         self.revision += 1;
+        self.touched.push((self.at(slot).id(), true));
     }
 
     /// Changes a row and sets its `UpdatedDateUTC` to `now`: the row moves to the end of the default order. At least one
     /// millisecond is added to the row's own time stamp, so that a change always shows. `None` when there is no such row.
     pub fn change<R>(&mut self, id: Uuid, now: Millis, change: impl FnOnce(&mut T) -> R) -> Option<R> {
-        self.change_quietly(id, |row| {
+        let is_quiet = self.is_quiet;
+        let result = self.change_quietly(id, |row| {
             let result = change(row);
-            row.set_updated(now.max(row.updated() + 1));
+            if !is_quiet {
+                row.set_updated(now.max(row.updated() + 1));
+            }
             result
-        })
+        })?;
+        self.touched.push((id, false));
+        Some(result)
+    }
+
+    /// While set, [`Table::change`] leaves `UpdatedDateUTC` alone too.
+    pub fn set_quiet(&mut self, is_quiet: bool) {
+        self.is_quiet = is_quiet;
+    }
+
+    /// The rows that were inserted (true) or changed since this was asked last, contact flags and their like left out.
+    pub fn take_touched(&mut self) -> Vec<(Uuid, bool)> {
+        std::mem::take(&mut self.touched)
     }
 
     /// Changes a row without touching `UpdatedDateUTC` (contact flags, due dates of part-paid documents, imports).

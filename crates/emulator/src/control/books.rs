@@ -16,8 +16,11 @@ pub(super) fn change(books: &mut Books, now: Millis, path: &[&str], body: &Value
         ["contacts"] => new_contact(books, now, body),
         ["contacts", id] => edit_contact(books, now, parse_id(id)?, body),
         ["contacts", id, "archive"] => contact_status(books, now, parse_id(id)?, ContactStatus::Archived),
-        ["contacts", id, "restore"] => contact_status(books, now, parse_id(id)?, ContactStatus::Active),
-        ["contacts", id, "merge"] => merge(books, now, parse_id(id)?, id_of(body, "into")?),
+        ["contacts", id, "restore"] => restore(books, now, parse_id(id)?),
+        ["contacts", id, "merge"] => {
+            let is_quiet = body["quietly"] == true;
+            merge(books, now, parse_id(id)?, id_of(body, "into")?, is_quiet)
+        }
         ["invoices"] => new_invoice(books, now, body),
         ["invoices", id] => edit_invoice(books, now, parse_id(id)?, body),
         ["invoices", id, "touch"] => {
@@ -27,9 +30,24 @@ pub(super) fn change(books: &mut Books, now: Millis, path: &[&str], body: &Value
         ["invoices", id, "void"] => void(books, now, parse_id(id)?),
         ["invoices", id, "pay"] => pay(books, now, parse_id(id)?, body),
         ["payments", id, "delete"] => delete_payment(books, now, parse_id(id)?),
-        ["payments", id, "reconcile"] => {
-            let found = books.payments.change(parse_id(id)?, now, |row| row.is_reconciled = true);
+        ["payments", id, deed @ ("reconcile" | "unreconcile")] => {
+            let is_reconciled = *deed == "reconcile";
+            let found = books.payments.change(parse_id(id)?, now, |row| row.is_reconciled = is_reconciled);
             found.map(|()| json!({})).ok_or_else(|| "no such payment".into())
+        }
+        ["bank-transactions", id, deed @ ("reconcile" | "unreconcile")] => {
+            let is_reconciled = *deed == "reconcile";
+            let found = books.bank_transactions.change(parse_id(id)?, now, |row| row.is_reconciled = is_reconciled);
+            found.map(|()| json!({})).ok_or_else(|| "no such bank transaction".into())
+        }
+        ["organisation"] => organisation(books, body),
+        ["currencies", code, deed @ ("subscribe" | "unsubscribe")] => currency(books, code, *deed == "subscribe"),
+        ["accounts", name, "archive"] => account_status(books, now, name, ReferenceStatus::Archived),
+        ["accounts", name, "restore"] => account_status(books, now, name, ReferenceStatus::Active),
+        ["records", id, "backdate"] => {
+            let at = body["updated_ms"].as_i64().ok_or("updated_ms must be a whole number of milliseconds")?;
+            let found = books.set_updated(parse_id(id)?, at);
+            if found { Ok(json!({})) } else { Err("no such record".into()) }
         }
         _ => Err("no such change".into()),
     }
@@ -101,10 +119,57 @@ fn contact_status(books: &mut Books, now: Millis, id: Uuid, status: ContactStatu
     found.map(|()| json!({})).ok_or_else(|| "no such contact".into())
 }
 
-/// Merges a contact into another: the loser is archived and points to the winner, which takes over the documents.
-fn merge(books: &mut Books, now: Millis, loser: Uuid, winner: Uuid) -> Result<Value, String> {
-    if loser == winner || books.contacts.get(winner).is_none() {
-        return Err("into must be another contact".into());
+/// Takes a contact out of the archive, unless its name was given to another meanwhile.
+fn restore(books: &mut Books, now: Millis, id: Uuid) -> Result<Value, String> {
+    let name = &books.contacts.get(id).ok_or("no such contact")?.name;
+    let other = books.contact_by_name(name);
+    if other.is_some_and(|row| row.id != id && row.status == ContactStatus::Active) {
+        return Err(format!("an active contact has the name {name}"));
+    }
+    contact_status(books, now, id, ContactStatus::Active)
+}
+
+/// `{"name": …, "legal_name": …, "timezone": "NEWZEALANDSTANDARDTIME"}`; a key that is left out stays.
+fn organisation(books: &mut Books, body: &Value) -> Result<Value, String> {
+    let row = &mut books.organisation;
+    for (key, field) in [("name", &mut row.name), ("legal_name", &mut row.legal_name), ("timezone", &mut row.timezone)]
+    {
+        if let Some(text) = body[key].as_str() {
+            if text.trim().is_empty() {
+                return Err(format!("{key} must not be empty"));
+            }
+            *field = text.into();
+        }
+    }
+    Ok(json!({}))
+}
+
+fn currency(books: &mut Books, code: &str, is_wanted: bool) -> Result<Value, String> {
+    let code = CurrencyCode::parse(code).ok_or("that is no currency code")?;
+    if code == books.organisation.base_currency {
+        return Err("the base currency is always subscribed".into());
+    }
+    books.currencies.retain(|row| row.code != code);
+    if is_wanted {
+        books.currencies.push(Currency { code, description: code.as_str().into() });
+    }
+    Ok(json!({}))
+}
+
+/// An account by its id or code.
+fn account_status(books: &mut Books, now: Millis, name: &str, status: ReferenceStatus) -> Result<Value, String> {
+    let by_code = || books.account_by_code(name).map(|row| row.id);
+    let id = Uuid::parse_str(name).ok().or_else(by_code).ok_or("no such account")?;
+    let found = books.accounts.change(id, now, |row| row.status = status);
+    found.map(|()| json!({})).ok_or_else(|| "no such account".into())
+}
+
+/// Merges a contact into another: the loser is archived and points to the winner, which takes over the documents. Whether
+/// that moves the documents' `UpdatedDateUTC` is not documented: it does, unless it happens `quietly`.
+fn merge(books: &mut Books, now: Millis, loser: Uuid, winner: Uuid, is_quiet: bool) -> Result<Value, String> {
+    let is_active = |row: &Contact| row.status == ContactStatus::Active;
+    if loser == winner || !books.contacts.get(winner).is_some_and(is_active) {
+        return Err("into must be another contact that is active".into());
     }
     books
         .contacts
@@ -113,6 +178,7 @@ fn merge(books: &mut Books, now: Millis, loser: Uuid, winner: Uuid) -> Result<Va
             row.merged_to = Some(winner);
         })
         .ok_or("no such contact")?;
+    books.set_quiet(is_quiet);
     let moved: Vec<Uuid> = books.invoices_of_contact(loser).map(|row| row.id).collect();
     for id in moved {
         books.invoices.change(id, now, |row| row.contact = winner);
@@ -128,7 +194,12 @@ fn merge(books: &mut Books, now: Millis, loser: Uuid, winner: Uuid) -> Result<Va
     for id in moved {
         transactions.change(id, now, |row| row.contact = Some(winner));
     }
-    books.contacts.change(winner, now, |_| ());
+    books.set_quiet(false);
+    let flags = books.contacts.get(loser).map(|row| (row.is_customer, row.is_supplier)).unwrap_or_default();
+    books.contacts.change(winner, now, |row| {
+        row.is_customer |= flags.0;
+        row.is_supplier |= flags.1;
+    });
     Ok(json!({}))
 }
 

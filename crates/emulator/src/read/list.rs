@@ -318,6 +318,15 @@ impl Listed for Contact {
     fn keeps_all(_books: &Books, query: &Query) -> bool {
         query.include_archived && query.search.is_none()
     }
+    fn candidates(books: &Books, filter: Option<&Filter>, _query: &Query) -> Option<Vec<Uuid>> {
+        // Text compares without accents, which the keys do not know.
+        let ascii = |path: &str| match filter?.required_equality(path) {
+            Some(Value::Text(text)) if text.is_ascii() => Some(text.to_string()),
+            _ => None,
+        };
+        let number = ascii("ContactNumber")?;
+        Some(books.contacts.find(Key::text("number", &number)).map(|row| row.id).collect())
+    }
 }
 
 impl Listed for Invoice {
@@ -406,6 +415,15 @@ impl Listed for BankTransaction {
     }
     fn render(out: &mut Vec<u8>, view: &View<'_>, row: &Self, shape: Shape) {
         render::bank_transaction(out, view, row, shape);
+    }
+    fn candidates(books: &Books, filter: Option<&Filter>, _query: &Query) -> Option<Vec<Uuid>> {
+        match filter?.required_equality("Contact.ContactID") {
+            Some(Value::Guid(id)) => {
+                let rows = books.bank_transactions.find(Key::id("contact", Uuid::from_u128(*id)));
+                Some(rows.map(|row| row.id).collect())
+            }
+            _ => None,
+        }
     }
 }
 

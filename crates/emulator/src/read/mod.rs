@@ -14,6 +14,7 @@ use crate::books::*;
 use crate::config::Settings;
 use crate::filter::{Fields, Filter, QueryError, Schema, parse_order};
 use crate::http::{Request, Response};
+use crate::ledger::History;
 use crate::render::{self, Shape, View};
 use list::list;
 use query::Query;
@@ -22,6 +23,7 @@ use query::Query;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ReadContext<'a> {
     pub(crate) books: &'a Books,
+    pub(crate) history: &'a History,
     pub(crate) now: Millis,
     pub(crate) settings: &'a Settings,
     /// The application's name, the envelope's `ProviderName`.
@@ -155,7 +157,8 @@ fn settings(context: &ReadContext<'_>, query: &Query, segments: &[&str]) -> Resp
         ["Items"] => context.envelope("Items", |out| out.extend_from_slice(b"[]")),
         ["ContactGroups"] => context.envelope("ContactGroups", |out| out.extend_from_slice(b"[]")),
         [_, id, "History"] if is_document(books, segments[0], id) => {
-            context.envelope("HistoryRecords", |out| out.extend_from_slice(b"[]"))
+            let records = Uuid::parse_str(id).into_iter().flat_map(|id| context.history.of(id));
+            context.envelope("HistoryRecords", |out| render::history(out, records))
         }
         [_, id, "Attachments"] if is_document(books, segments[0], id) => {
             context.envelope("Attachments", |out| out.extend_from_slice(b"[]"))
@@ -204,7 +207,8 @@ fn invoice_by_number<'a>(books: &'a Books, number: &'a str) -> Option<&'a Invoic
     })
 }
 
-fn is_document(books: &Books, kind: &str, id: &str) -> bool {
+/// Whether there is such a record.
+pub(crate) fn is_document(books: &Books, kind: &str, id: &str) -> bool {
     let Ok(id) = Uuid::parse_str(id) else { return false };
     match kind {
         "Contacts" => books.contacts.get(id).is_some(),

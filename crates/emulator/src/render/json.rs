@@ -101,6 +101,14 @@ impl<'o> Object<'o> {
         dates::push_utc_string(self.key(key), value);
     }
 
+    /// An instant to the second, without a zone.
+    pub(crate) fn naive_string(&mut self, key: &str, value: Millis) {
+        let mut text = Vec::new();
+        dates::push_utc_string(&mut text, value);
+        text.retain(|byte| !matches!(byte, b'Z' | b'"'));
+        self.text(key, std::str::from_utf8(&text).unwrap_or_default());
+    }
+
     /// An empty array.
     pub(crate) fn nothing(&mut self, key: &str) {
         self.key(key).extend_from_slice(b"[]");

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::books::{Books, Millis};
 use crate::dates;
+use crate::ledger::HistoryRecord;
 
 /// Where a row is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,4 +104,17 @@ pub(crate) fn envelope(
     write(object.key(key));
     object.close();
     out
+}
+
+/// The lines of a record's history.
+pub(crate) fn history<'a>(out: &mut Vec<u8>, records: impl Iterator<Item = &'a HistoryRecord>) {
+    push_array(out, records, |out, record| {
+        push_object(out, |object| {
+            object.text("Changes", record.changes);
+            object.naive_string("DateUTCString", record.at);
+            object.instant("DateUTC", record.at);
+            object.text("User", &record.user);
+            object.text("Details", &record.details);
+        });
+    });
 }

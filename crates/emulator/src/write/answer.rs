@@ -85,6 +85,9 @@ pub(super) fn error(number: i64, kind: &str, message: &str) -> Response {
 
 /// The answer to a request whose elements were all tried.
 pub(super) fn answer(writer: &mut Writer<'_>, collection: &str, outcomes: Vec<Outcome>) -> Response {
+    let refused = outcomes.iter().filter(|outcome| outcome.is_refused()).count();
+    writer.notes.refused += refused as u64;
+    writer.notes.saved += (outcomes.len() - refused) as u64;
     if writer.summarize && outcomes.iter().any(Outcome::is_refused) {
         return refusal(&outcomes);
     }

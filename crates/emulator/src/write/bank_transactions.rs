@@ -163,11 +163,13 @@ fn update(writer: &mut Writer<'_>, id: Uuid, request: &BankRequest) -> Outcome {
         return saved(writer, id);
     }
     let contact_before = stored.contact;
+    let lines_before = stored.lines.clone();
     let (mut row, contact) = merge(writer, stored, request, &mut messages);
     if !messages.is_empty() {
         return refused(writer, Some(&row), request, messages);
     }
     row.contact = contact.map(|plan| contact_plan::commit(writer, plan)).or(contact_before);
+    writer.notes.lines_recreated += lines::recreated(&lines_before, &row.lines);
     for line in row.lines.iter_mut().filter(|line| line.id.is_nil()) {
         line.id = writer.books.next_id();
     }
@@ -330,7 +332,7 @@ fn make_credit(writer: &mut Writer<'_>, row: &mut BankTransaction) {
         fully_paid_on: None,
         sent_to_contact: false,
         branding_theme: None,
-        created_by_app: true,
+        created_by_app: !writer.is_person,
         updated: writer.now,
     };
     if matches!(kind, CreditType::ReceivePrepayment | CreditType::SpendPrepayment) {

@@ -20,6 +20,8 @@ pub(super) struct ContactPlan {
     row: Contact,
     is_new: bool,
     is_changed: bool,
+    /// It stood inside a document.
+    is_embedded: bool,
 }
 
 /// A contact that was refused.
@@ -81,19 +83,22 @@ pub(super) fn plan_embedded(writer: &mut Writer<'_>, request: &ContactRequest) -
         && request.name.as_deref().is_none_or(|name| name == &*row.name)
         && request.number.as_deref().is_none_or(|number| Some(number) == row.number.as_deref())
     {
-        return Ok(ContactPlan { row: row.clone(), is_new: false, is_changed: false });
+        return Ok(ContactPlan { row: row.clone(), is_new: false, is_changed: false, is_embedded: true });
     }
     let mut request = request.clone();
     // A document's contact with details replaces the people, even when it lists none: a known trap.
     if found.is_some() && request.has_details() {
         request.persons.get_or_insert_default();
     }
-    changed(writer, &request, found)
+    changed(writer, &request, found).map(|plan| ContactPlan { is_embedded: true, ..plan })
 }
 
 /// Stores a planned contact and tells its id.
 pub(super) fn commit(writer: &mut Writer<'_>, plan: ContactPlan) -> Uuid {
     let id = plan.row.id;
+    if plan.is_embedded && (plan.is_new || plan.is_changed) {
+        writer.notes.contacts_by_documents += 1;
+    }
     if plan.is_new {
         writer.books.contacts.insert(plan.row);
     } else if plan.is_changed {
@@ -143,7 +148,7 @@ fn changed(
     request: &ContactRequest,
     found: Option<Contact>,
 ) -> Result<ContactPlan, ContactRefusal> {
-    if let Some(row) = found.as_ref().filter(|row| row.status == ContactStatus::Archived) {
+    if let Some(row) = found.as_ref().filter(|row| row.status == ContactStatus::Archived && !writer.is_person) {
         return Err(ContactRefusal::new(Some(row.id), ARCHIVED_CONTACT));
     }
     let existing = found.as_ref().map(|row| row.id);
@@ -166,12 +171,16 @@ fn changed(
     if is_new {
         row.id = writer.books.next_id();
     }
-    Ok(ContactPlan { row, is_new, is_changed: true })
+    Ok(ContactPlan { row, is_new, is_changed: true, is_embedded: false })
 }
 
 fn check_unique(messages: &mut Vec<String>, writer: &Writer<'_>, request: &ContactRequest, own: Option<Uuid>) {
-    let stays_active = request.status.unwrap_or(ContactStatus::Active) == ContactStatus::Active;
-    if let Some(name) = request.name.as_deref().filter(|_| stays_active)
+    let stored = own.and_then(|id| writer.books.contacts.get(id));
+    let before = stored.map_or(ContactStatus::Active, |row| row.status);
+    let stays_active = request.status.unwrap_or(before) == ContactStatus::Active;
+    // Who comes back from the archive brings a name that may be taken by now.
+    let returning = stored.filter(|_| before != ContactStatus::Active).map(|row| &*row.name);
+    if let Some(name) = request.name.as_deref().or(returning).filter(|_| stays_active)
         && let Some(other) = writer.books.contact_by_name(name)
         && other.status == ContactStatus::Active
         && Some(other.id) != own
@@ -260,6 +269,9 @@ fn merge(row: &mut Contact, request: &ContactRequest) {
         row.status = status;
     }
     set(&mut row.number, &request.number);
+    if request.clears_number && request.id.is_some() {
+        row.number = None;
+    }
     set(&mut row.account_number, &request.account_number);
     set(&mut row.first_name, &request.first_name);
     set(&mut row.last_name, &request.last_name);

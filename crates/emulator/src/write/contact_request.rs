@@ -30,6 +30,8 @@ pub(super) struct SlotRequest<T, const N: usize> {
 pub(super) struct ContactRequest {
     pub(super) id: Option<Uuid>,
     pub(super) number: Option<String>,
+    /// The number was sent as an empty text, which clears it on a contact that is named by its id.
+    pub(super) clears_number: bool,
     pub(super) name: Option<String>,
     pub(super) account_number: Option<String>,
     pub(super) first_name: Option<String>,
@@ -54,8 +56,10 @@ pub(super) struct ContactRequest {
 
 impl ContactRequest {
     pub(super) fn decode(fields: &Fields<'_>) -> Result<Self, BadBody> {
+        let id = fields.id("ContactID")?;
         Ok(Self {
-            id: fields.id("ContactID")?,
+            id,
+            clears_number: fields.text("ContactNumber")?.is_some_and(|text| text.trim().is_empty()),
             number: filled(fields.text("ContactNumber")?),
             name: filled(fields.text("Name")?),
             account_number: fields.text("AccountNumber")?,

@@ -5,11 +5,14 @@ use uuid::Uuid;
 use super::answer::{Failure, Outcome};
 use super::contact_plan::{self, ContactRefusal};
 use super::contact_request::ContactRequest;
-use super::{Verb, Writer, each, only, path_id};
+use super::{Verb, Writer, body, each, only, path_id};
 use crate::http::Response;
 use crate::render::{self, Object, Shape};
 
 pub(super) fn write(writer: &mut Writer<'_>, body: &[u8], verb: Verb) -> Result<Response, Failure> {
+    if verb == Verb::Upsert {
+        refuse_unknown_ids(writer, body)?;
+    }
     each(
         writer,
         body,
@@ -17,6 +20,17 @@ pub(super) fn write(writer: &mut Writer<'_>, body: &[u8], verb: Verb) -> Result<
         |fields, _| ContactRequest::decode(fields),
         |writer, request| apply(writer, &request, verb),
     )
+}
+
+/// One unknown id answers 404 for the whole request, before any of it is saved.
+fn refuse_unknown_ids(writer: &Writer<'_>, body: &[u8]) -> Result<(), Failure> {
+    let parsed = body::parse(body)?;
+    for fields in body::elements(&parsed, "Contacts")? {
+        if fields.id("ContactID")?.is_some_and(|id| writer.books.contacts.get(id).is_none()) {
+            return Err(Failure::Gone);
+        }
+    }
+    Ok(())
 }
 
 /// `POST /Contacts/{ContactID or ContactNumber}`.

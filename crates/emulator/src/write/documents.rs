@@ -7,6 +7,7 @@ use super::answer::{Failure, Outcome};
 use super::contact_plan;
 use super::document_plan::{DocumentPlan, DocumentRefusal, Settled, plan};
 use super::document_request::DocumentRequest;
+use super::lines;
 use super::rules::DOCUMENT_UNKNOWN;
 use super::{Verb, Writer, each, only, path_id};
 use crate::books::{
@@ -210,6 +211,9 @@ fn commit(writer: &mut Writer<'_>, family: Family, plan: DocumentPlan, stored: O
     if let Some(contact) = contact {
         document.contact = contact_plan::commit(writer, contact);
     }
+    if let Some(stored) = &stored {
+        writer.notes.lines_recreated += lines::recreated(&stored.lines, &document.lines);
+    }
     for line in document.lines.iter_mut().filter(|line| line.id.is_nil()) {
         line.id = writer.books.next_id();
     }
@@ -246,7 +250,7 @@ fn store_invoice(writer: &mut Writer<'_>, document: Document, is_new: bool, is_q
     let now = writer.now;
     let due_before = writer.books.invoices.get(id).map(|row| row.amount_due);
     if is_new {
-        writer.books.invoices.insert(document.into_invoice(now));
+        writer.books.invoices.insert(document.into_invoice(now, !writer.is_person));
     } else if is_quiet {
         writer.books.invoices.change_quietly(id, |row| document.store_in_invoice(row));
     } else {
@@ -272,7 +276,7 @@ fn store_credit_note(writer: &mut Writer<'_>, document: Document, is_new: bool, 
     let now = writer.now;
     let refunded: Amount = writer.books.live_payments_of(id).map(|payment| payment.amount).sum();
     if is_new {
-        writer.books.credit_notes.insert(document.into_credit(now));
+        writer.books.credit_notes.insert(document.into_credit(now, !writer.is_person));
     } else if is_quiet {
         writer.books.credit_notes.change_quietly(id, |row| document.store_in_credit(row, refunded));
     } else {
@@ -334,7 +338,7 @@ impl Document {
         }
     }
 
-    fn into_invoice(self, now: i64) -> Invoice {
+    fn into_invoice(self, now: i64, created_by_app: bool) -> Invoice {
         let mut row = Invoice {
             id: self.id,
             kind: if self.is_sale { InvoiceType::AccRec } else { InvoiceType::AccPay },
@@ -361,7 +365,7 @@ impl Document {
             url: None,
             expected_payment_date: None,
             planned_payment_date: None,
-            created_by_app: true,
+            created_by_app,
             updated: now,
         };
         self.store_in_invoice(&mut row);
@@ -392,7 +396,7 @@ impl Document {
         row.planned_payment_date = self.planned_payment_date;
     }
 
-    fn into_credit(self, now: i64) -> Credit {
+    fn into_credit(self, now: i64, created_by_app: bool) -> Credit {
         let mut row = Credit {
             id: self.id,
             kind: if self.is_sale { CreditType::AccRecCredit } else { CreditType::AccPayCredit },
@@ -414,7 +418,7 @@ impl Document {
             fully_paid_on: None,
             sent_to_contact: false,
             branding_theme: None,
-            created_by_app: true,
+            created_by_app,
             updated: now,
         };
         self.store_in_credit(&mut row, Amount::ZERO);

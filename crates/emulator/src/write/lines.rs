@@ -56,6 +56,27 @@ pub(super) fn build(
     built
 }
 
+/// How many lines an update threw away and made again under new ids: all of them when no id was sent at all, else those
+/// that came back with the same text, quantity and price.
+pub(super) fn recreated(before: &[Line], after: &[Line]) -> u64 {
+    let new: Vec<&Line> = after.iter().filter(|line| line.id.is_nil()).collect();
+    let is_kept = |line: &Line| after.iter().any(|other| other.id == line.id);
+    let mut gone: Vec<&Line> = before.iter().filter(|line| !is_kept(line)).collect();
+    if new.len() == after.len() {
+        return gone.len().min(new.len()) as u64;
+    }
+    let before = gone.len();
+    for line in new {
+        let is_same = |old: &&Line| {
+            old.description == line.description && old.quantity == line.quantity && old.unit_amount == line.unit_amount
+        };
+        if let Some(at) = gone.iter().position(is_same) {
+            gone.swap_remove(at);
+        }
+    }
+    (before - gone.len()) as u64
+}
+
 fn build_line(
     writer: &Writer<'_>,
     request: &LineRequest,

@@ -33,7 +33,7 @@ use uuid::Uuid;
 
 use crate::books::{Books, Millis};
 use crate::config::Settings;
-use crate::http::{Request, Response, WriteContext};
+use crate::http::{Request, Response, WriteContext, WriteNotes};
 use crate::render::View;
 use answer::{Failure, Outcome, answer, error};
 use body::{BadBody, Fields};
@@ -50,6 +50,12 @@ struct Writer<'a> {
     unit_dp: u32,
     /// Whether failures make the answer a 400; `summarizeErrors=false` switches it off.
     summarize: bool,
+    /// Whether a person in Xero's own pages writes, whom the limits of the API do not bind.
+    is_person: bool,
+    /// Every so-many-th element is refused, by a fault rule.
+    refuse_every: Option<u32>,
+    /// What is counted.
+    notes: &'a mut WriteNotes,
 }
 
 impl Writer<'_> {
@@ -69,8 +75,8 @@ enum Verb {
 
 /// Answers a write. `segments` is the decoded path after `/api.xro/2.0/`. Token, tenant, scope and limits were checked.
 pub(crate) fn handle(context: &mut WriteContext<'_>, request: &Request, segments: &[&str]) -> Response {
-    let WriteContext { books, replies, now, settings, provider } = context;
-    let (now, settings, provider) = (*now, *settings, *provider);
+    let WriteContext { replies, now, .. } = context;
+    let now = *now;
     let takes_key = request.method != "DELETE";
     let key = request.header("Idempotency-Key").filter(|key| takes_key && !key.is_empty());
     if let Some(key) = key {
@@ -80,28 +86,27 @@ pub(crate) fn handle(context: &mut WriteContext<'_>, request: &Request, segments
         }
         match replies.look_up(key, request, now) {
             Known::New => {}
-            Known::Same(response) => return response,
+            Known::Same(response) => {
+                context.notes.is_replay = true;
+                return response;
+            }
             Known::Different => {
+                context.notes.is_key_misused = true;
                 let message = format!("Idempotency Key: {key} is used with a different request.");
                 return error(10, "ValidationException", &message);
             }
         }
     }
-    let response = answer_new(books, request, segments, now, settings, provider);
+    let response = answer_new(context, request, segments);
     if let Some(key) = key {
-        replies.keep(key, request, now, &response);
+        context.replies.keep(key, request, now, &response);
     }
     response
 }
 
-fn answer_new(
-    books: &mut Books,
-    request: &Request,
-    path: &[&str],
-    now: Millis,
-    settings: &Settings,
-    provider: &str,
-) -> Response {
+fn answer_new(context: &mut WriteContext<'_>, request: &Request, path: &[&str]) -> Response {
+    let WriteContext { books, now, settings, provider, is_person, refuse_every, notes, .. } = context;
+    let (now, settings, provider) = (*now, *settings, *provider);
     if request.body.len() > settings.max_body_bytes {
         return Response::text(413, "The request body is too large.");
     }
@@ -111,7 +116,9 @@ fn answer_new(
     let unit_dp = if request.param("unitdp").is_some_and(|dp| dp.trim() == "4") { 4 } else { 2 };
     let summarize = !request.param("summarizeErrors").is_some_and(|value| value.eq_ignore_ascii_case("false"));
     let today = books.organisation.today(now);
-    let mut writer = Writer { books, now, today, settings, provider, unit_dp, summarize };
+    let (is_person, refuse_every) = (*is_person, *refuse_every);
+    let mut writer =
+        Writer { books, now, today, settings, provider, unit_dp, summarize, is_person, refuse_every, notes };
     route(&mut writer, request, path).unwrap_or_else(Failure::response)
 }
 
@@ -183,10 +190,20 @@ fn each<R>(
     let elements = body::elements(&parsed, collection)?;
     let requests = elements.iter().map(|fields| decode(fields, writer)).collect::<Result<Vec<R>, BadBody>>()?;
     let mut outcomes = Vec::with_capacity(requests.len());
-    for request in requests {
-        outcomes.push(apply(writer, request)?);
+    for (number, request) in (1..).zip(requests) {
+        outcomes.push(match writer.refuse_every {
+            Some(step) if number % step.max(1) == 0 => refused_by_fault(),
+            _ => apply(writer, request)?,
+        });
     }
     Ok(answer(writer, collection, outcomes))
+}
+
+/// An element that a fault rule refuses, whatever is in it.
+fn refused_by_fault() -> Outcome {
+    let mut element = Vec::new();
+    crate::render::push_object(&mut element, |object| object.flag("HasErrors", true));
+    Outcome::refused(element, vec![rules::PLAN_LIMIT.into()])
 }
 
 /// The one element of a body whose id is in the path; further ones are ignored, as Xero does.

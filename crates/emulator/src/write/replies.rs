@@ -51,7 +51,7 @@ impl ReplyCache {
     }
 
     /// Keeps a reply.
-    pub(super) fn keep(&mut self, key: &str, request: &Request, now: Millis, response: &Response) {
+    pub(crate) fn keep(&mut self, key: &str, request: &Request, now: Millis, response: &Response) {
         let kept = Kept {
             at: now,
             method: request.method.clone(),

@@ -27,6 +27,8 @@ pub(super) const ONLY_AUTHORISED: &str = "Payments can only be made against Auth
 pub(super) const EXCEEDS_OUTSTANDING: &str = "Payment amount exceeds the amount outstanding on this document";
 pub(super) const SENT_TO_CONTACT: &str = "Only AUTHORISED invoices may have SentToContact updated.";
 
+pub(super) const PLAN_LIMIT: &str = "You have reached the limit of invoices you can approve";
+
 /// The refusal of a name that an active contact has.
 pub(super) fn contact_name_taken(name: &str) -> String {
     format!(

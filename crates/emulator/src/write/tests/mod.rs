@@ -9,6 +9,7 @@ mod documents;
 mod hostile;
 mod lines;
 mod payments;
+mod push;
 mod reference;
 mod status;
 mod walk;
@@ -21,7 +22,7 @@ use uuid::Uuid;
 use super::{ReplyCache, handle};
 use crate::books::*;
 use crate::config::Settings;
-use crate::http::{Request, WriteContext};
+use crate::http::{Request, WriteContext, WriteNotes};
 
 /// 2026-03-01T12:00:00Z, which is 2026-03-02 in the organisation's time zone.
 const NOON: Millis = 1_772_366_400_000;
@@ -71,6 +72,7 @@ struct Bench {
     books: Books,
     replies: ReplyCache,
     settings: Settings,
+    notes: WriteNotes,
     now: Millis,
     contact: Uuid,
     archived_contact: Uuid,
@@ -91,6 +93,7 @@ impl Bench {
             books,
             replies: ReplyCache::default(),
             settings: Settings::default(),
+            notes: WriteNotes::default(),
             now: NOON,
             contact: contact_id,
             archived_contact,
@@ -106,6 +109,9 @@ impl Bench {
             now: self.now,
             settings: &self.settings,
             provider: "Test App",
+            is_person: false,
+            refuse_every: None,
+            notes: &mut self.notes,
         };
         let response = handle(&mut context, request, &segments);
         self.now += 1000;
