@@ -18,7 +18,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::books::Books;
-use crate::clock::Clock;
+use crate::clock::{Clock, Deadline};
 use crate::endpoints::{Endpoints, TenantId};
 use crate::entities::Connection;
 use crate::error::{Error, classify, excerpt};
@@ -144,12 +144,20 @@ pub(crate) struct Call {
     pub(crate) url: Url,
     pub(crate) modified_since: Option<Timestamp>,
     pub(crate) idempotency_key: Option<String>,
+    pub(crate) not_after: Option<Deadline>,
     pub(crate) body: Bytes,
 }
 
 impl Call {
     pub(crate) fn get(url: Url) -> Call {
-        Call { method: Method::GET, url, modified_since: None, idempotency_key: None, body: Bytes::new() }
+        Call {
+            method: Method::GET,
+            url,
+            modified_since: None,
+            idempotency_key: None,
+            not_after: None,
+            body: Bytes::new(),
+        }
     }
 
     fn is_read(&self) -> bool {
@@ -276,7 +284,7 @@ impl Client {
             let request = self.request(call, caller, &token)?;
             // A wait that the governor would not bear ends the call: waiting more of it here would be no better.
             let permit = self.inner.governor.admit(caller.tenant.as_ref(), caller.lane).await?;
-            let error = match self.attempt(request, permit, caller, &token, &mut spent).await {
+            let error = match self.attempt(request, permit, caller, &token, call.not_after, &mut spent).await {
                 Ok(answer) => return Ok(answer),
                 Err(Error::Expired { detail }) if detail.contains("TokenExpired") && !renewed => {
                     token = caller.tokens.refused(&token).await?;
@@ -315,11 +323,16 @@ impl Client {
         permit: Permit,
         caller: &Caller<'_>,
         token: &AccessToken,
+        not_after: Option<Deadline>,
         spent: &mut (impl FnMut(Cost) + Send),
     ) -> Result<Answer, Error> {
         let Request { method, url, .. } = &request;
         let (method, path) = (method.clone(), url.path().to_owned());
         let started = self.inner.clock.now();
+        // The last step before the wire: everything that can wait (the token, the governor) has waited.
+        if not_after.is_some_and(|deadline| deadline.has_passed(self.inner.clock.as_ref())) {
+            return Err(Error::TooLate);
+        }
         let outcome = self.inner.transport.send(request).await;
         let now = self.inner.clock.now();
         let mut response = match outcome {

@@ -74,7 +74,8 @@ pub enum Error {
         /// The transport's word.
         detail: String,
     },
-    /// An answer that Xero's API does not give: HTML, a truncated body, a redirect. With a 2xx a write was probably applied.
+    /// An answer that Xero's API does not give: HTML, a truncated body, a redirect, fewer elements than were written. With a
+    /// 2xx a write was probably applied.
     #[error("xero's answer (status {status}) cannot be understood: {detail}")]
     Protocol {
         /// The status code.
@@ -82,6 +83,9 @@ pub enum Error {
         /// What is wrong, with a bounded excerpt.
         detail: String,
     },
+    /// A write's [`crate::WriteOptions::not_after`] had passed when its turn came. Nothing was sent.
+    #[error("the write was not sent: its time was over before its turn came, look what became of it and plan it anew")]
+    TooLate,
     /// The request was refused by this crate before anything was sent.
     #[error("request not sent: {0}")]
     Invalid(String),
@@ -157,11 +161,21 @@ impl Error {
             | Error::Transient { .. }
             | Error::Unanswered { .. }
             | Error::NotSent { .. }
+            | Error::TooLate
             | Error::Token(_) => false,
         }
     }
 
+    /// Whether Xero answered 500. Xero keeps answers under their `Idempotency-Key`, errors included: the same write with the
+    /// same key would get the same 500 again, whatever became of it, so a write that ended so is looked up, never resent.
+    pub fn was_internal_error(&self) -> bool {
+        matches!(self, Error::Transient { status: 500, .. })
+    }
+
     /// Whether a **write** that ended in this error may have been applied at Xero: look there before sending it again.
+    ///
+    /// True for 408, 425 and every 5xx but 501, for no answer at all, and for an answer below 400 that cannot be read. False
+    /// for what Xero refused (400 to 429, 501) and for what never left.
     pub fn may_have_applied(&self) -> bool {
         match self {
             Error::Transient { .. } | Error::Unanswered { .. } => true,

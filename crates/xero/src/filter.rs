@@ -141,7 +141,13 @@ impl Filter {
 
     /// The field is any of the values; `None` if there are no values, because Xero refuses an empty group.
     pub fn any_of<V: Into<Literal>>(field: &Field, values: impl IntoIterator<Item = V>) -> Option<Filter> {
-        values.into_iter().map(|value| field.eq(value)).reduce(Filter::or)
+        let mut all: Vec<Filter> = values.into_iter().map(|value| field.eq(value)).collect();
+        if all.len() < 2 {
+            return all.pop();
+        }
+        // One group, not one in the other: fifty brackets deep is more than a server need bear.
+        let each: Result<Vec<String>, InvalidFilter> = all.into_iter().map(|filter| filter.0).collect();
+        Some(Filter(each.map(|each| format!("({})", each.join(" OR ")))))
     }
 
     /// The expression, not yet percent-encoded.
@@ -251,6 +257,10 @@ mod tests {
         assert_eq!(Filter::any_of(&field("Name"), Vec::<String>::new()), None);
         let two = Filter::any_of(&field("Name"), ["a", "b"]).unwrap();
         assert_eq!(two.expression(), Ok(r#"(Name=="a" OR Name=="b")"#));
+        let three = Filter::any_of(&field("Name"), ["a", "b", "c"]).unwrap().and(field("Type").eq("x"));
+        assert_eq!(three.expression(), Ok(r#"((Name=="a" OR Name=="b" OR Name=="c") AND Type=="x")"#));
+        assert_eq!(Filter::any_of(&field("Name"), ["a"]).unwrap().expression(), Ok(r#"Name=="a""#));
+        assert!(Filter::any_of(&field("Name"), ["a", "\"", "c"]).unwrap().expression().is_err());
     }
 
     #[test]

@@ -6,13 +6,13 @@ use uuid::Uuid;
 
 use crate::entities::{Entity, Param};
 use crate::error::Error;
-use crate::filter::Filter;
+use crate::filter::{Field, Filter};
 
 /// Everything but the unreserved characters of RFC 3986.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Xero advises batches of 40 ids; longer ones meet its URL length limit.
-pub(crate) const MAX_IDS: usize = 40;
+pub const MAX_IDS: usize = 40;
 
 /// Ascending or descending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +86,22 @@ impl ListQuery {
     /// Records changed at or after `instant`.
     pub fn modified_since(instant: Timestamp) -> ListQuery {
         ListQuery { modified_since: Some(instant), ..ListQuery::default() }
+    }
+
+    /// Records by their ids, at most [`MAX_IDS`], archived ones included: by `IDs` where the kind knows it, else by `where` on
+    /// the id. Ids that do not exist are not missed by Xero. Without ids there is no such list.
+    pub fn of_ids<T: Entity>(ids: &[Uuid]) -> Result<ListQuery, Error> {
+        if ids.is_empty() || ids.len() > MAX_IDS {
+            return Err(Error::Invalid(format!("1 to {MAX_IDS} ids fit in one call, not {}", ids.len())));
+        }
+        let mut query =
+            ListQuery { include_archived: T::PARAMS.contains(&Param::IncludeArchived), ..ListQuery::default() };
+        if T::PARAMS.contains(&Param::Ids) {
+            query.ids = ids.to_vec();
+        } else {
+            query.filter = Filter::any_of(&Field::new(T::ID), ids.iter().copied());
+        }
+        Ok(query)
     }
 
     /// The page size of this query.
@@ -210,6 +226,25 @@ mod tests {
             &IDs=00000000-0000-0000-0000-000000000001%2C00000000-0000-0000-0000-000000000002\
             &Statuses=DRAFT%2CVOIDED&includeArchived=true&summaryOnly=true&createdByMyApp=true&searchTerm=x%2C%20y";
         assert_eq!(much.encode::<Invoice>(2, 50).unwrap(), expected);
+    }
+
+    #[test]
+    fn lists_by_id() {
+        let two = [Uuid::from_u128(1), Uuid::from_u128(2)];
+        assert_eq!(
+            ListQuery::of_ids::<Contact>(&two).unwrap().encode::<Contact>(1, 100).unwrap(),
+            "page=1&pageSize=100&IDs=00000000-0000-0000-0000-000000000001%2C00000000-0000-0000-0000-000000000002&includeArchived=true"
+        );
+        let payments = ListQuery::of_ids::<Payment>(&two).unwrap();
+        assert_eq!(
+            payments.filter.as_ref().unwrap().expression(),
+            Ok(
+                r#"(PaymentID==guid("00000000-0000-0000-0000-000000000001") OR PaymentID==guid("00000000-0000-0000-0000-000000000002"))"#
+            )
+        );
+        assert!(payments.encode::<Payment>(1, 100).is_ok());
+        assert!(ListQuery::of_ids::<Payment>(&[]).is_err());
+        assert!(ListQuery::of_ids::<Payment>(&[Uuid::nil(); 41]).is_err());
     }
 
     #[test]

@@ -4,11 +4,12 @@
 //! elements that it did save (xero-facts §5.2).
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use crate::entities::Entity;
+use crate::clock::Deadline;
 use crate::error::{collect_messages, rejected_element};
-use crate::page::{Envelope, Undecodable, decode};
+use crate::page::{Envelope, Undecodable, decode_as};
 use jiff::Timestamp;
 
 /// `Idempotency-Key` may have at most this many characters.
@@ -20,12 +21,22 @@ pub struct WriteOptions {
     /// Sent as `Idempotency-Key`, at most 128 characters. Xero replays its answer for 6 minutes, errors included; it protects
     /// against a lost answer only within that time.
     pub idempotency_key: Option<String>,
+    /// After this moment the bytes do not leave any more: the write ends in [`crate::Error::TooLate`]. Checked as the last step
+    /// before the transport, after every wait for a token or a limit; opening a connection comes behind it, so leave the
+    /// transport's connect time-out as a margin. `None`: whenever its turn comes.
+    pub not_after: Option<Deadline>,
 }
 
 impl WriteOptions {
     /// A write with this key.
     pub fn with_key(key: impl Into<String>) -> WriteOptions {
-        WriteOptions { idempotency_key: Some(key.into()) }
+        WriteOptions { idempotency_key: Some(key.into()), not_after: None }
+    }
+
+    /// The same, but not sent after `deadline`.
+    #[must_use]
+    pub fn not_after(self, deadline: Deadline) -> WriteOptions {
+        WriteOptions { not_after: Some(deadline), ..self }
     }
 }
 
@@ -50,10 +61,11 @@ pub enum ElementResult<T> {
     Unreadable(Undecodable),
 }
 
-/// The answer to a write: one result per sent element, in the order sent.
+/// The answer to a write: exactly one result per sent element, in the order sent. An answer with fewer or more elements is
+/// never given: it ends in [`crate::Error::Protocol`], because what became of which element cannot be told from it.
 #[derive(Debug, Clone)]
 pub struct Written<T> {
-    /// One result per element of the answer.
+    /// One result per sent element.
     pub elements: Vec<ElementResult<T>>,
     /// `Xero-Correlation-Id`.
     pub correlation_id: Option<String>,
@@ -79,11 +91,11 @@ struct Status {
 }
 
 /// Reads the elements of a write's answer.
-pub(crate) fn read_elements<T: Entity>(envelope: &Envelope<'_>) -> Vec<ElementResult<T>> {
-    envelope.elements.iter().map(|raw| read_element(raw.get())).collect()
+pub(crate) fn read_elements<T: DeserializeOwned>(envelope: &Envelope<'_>, id: &str) -> Vec<ElementResult<T>> {
+    envelope.elements.iter().map(|raw| read_element(raw.get(), id)).collect()
 }
 
-fn read_element<T: Entity>(text: &str) -> ElementResult<T> {
+fn read_element<T: DeserializeOwned>(text: &str, id: &str) -> ElementResult<T> {
     let status: Status = serde_json::from_str(text).unwrap_or_default();
     let failed = match status.status.as_deref() {
         Some("ERROR") => true,
@@ -95,7 +107,7 @@ fn read_element<T: Entity>(text: &str) -> ElementResult<T> {
         let element = rejected_element(text);
         return ElementResult::Refused { id: element.id, messages: element.messages };
     }
-    match decode(text) {
+    match decode_as(text, id) {
         Ok(entity) => ElementResult::Saved { entity: Box::new(entity), warnings: warnings(text) },
         Err(undecodable) => ElementResult::Unreadable(undecodable),
     }

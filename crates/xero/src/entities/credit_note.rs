@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::shared::updated;
 use super::{
-    Allocation, ContactRef, DocumentStatus, Entity, InvoiceType, LineAmountTypes, LineItem, LineItemWrite, PaymentRef,
-    Writable,
+    Allocatable, Allocation, ContactRef, DocumentStatus, Entity, InvoiceType, LineAmountTypes, LineItem, LineItemWrite,
+    PaymentRef, Writable,
 };
 use crate::wire::model;
 
@@ -128,3 +128,5 @@ impl Entity for CreditNote {
 impl Writable for CreditNote {
     type Write = CreditNoteWrite;
 }
+
+impl Allocatable for CreditNote {}

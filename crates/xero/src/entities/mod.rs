@@ -72,6 +72,9 @@ pub trait Writable: Entity {
     const ONE_PER_CALL: bool = false;
 }
 
+/// A kind of credit that can be applied to invoices.
+pub trait Allocatable: Entity {}
+
 /// Optional parameters of lists; each kind understands some.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Param {

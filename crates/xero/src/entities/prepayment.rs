@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::shared::updated;
-use super::{Allocation, ContactRef, DocumentStatus, Entity, LineAmountTypes, LineItem, PaymentRef};
+use super::{Allocatable, Allocation, ContactRef, DocumentStatus, Entity, LineAmountTypes, LineItem, PaymentRef};
 use crate::wire::{model, open_enum};
 
 open_enum! {
@@ -89,3 +89,5 @@ impl Entity for Prepayment {
         updated(self.updated_date_utc, self.updated_date_utc_string)
     }
 }
+
+impl Allocatable for Prepayment {}

@@ -176,6 +176,18 @@ model! {
 }
 
 model! {
+    /// Credit to be applied to an invoice.
+    pub struct AllocationWrite {
+        /// The invoice: id only. It must be of the credit's contact and currency.
+        pub invoice: Option<InvoiceRef>,
+        /// At most the remaining credit and what is due, in the document's currency.
+        pub amount: Option<Decimal>,
+        /// Required.
+        pub date: Option<Date>,
+    }
+}
+
+model! {
     /// A reference to a contact, as documents carry it. May hold more in single records than in lists.
     pub struct ContactRef {
         /// The contact's id.

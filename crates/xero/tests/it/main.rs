@@ -12,3 +12,4 @@ mod paging;
 mod secrets;
 mod support;
 mod writes;
+mod writes_at_the_edge;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use xero::{
     Account, AccountWrite, Contact, ContactRef, ContactWrite, DocumentStatus, ElementResult, Error, Invoice,
     InvoiceRef, InvoiceType, InvoiceWrite, LineItemWrite, Payment, PaymentWrite, TransportError, WriteOptions,
-    encode_elements,
+    encode_elements, encode_one,
 };
 
 use crate::support::*;
@@ -133,7 +133,7 @@ async fn a_write_is_never_sent_again_by_itself() {
 
 #[tokio::test]
 async fn after_a_renewed_token_the_same_bytes_go_with_the_same_key() {
-    let bench = bench([expired(), json(200, r#"{"Invoices":[]}"#)]);
+    let bench = bench([expired(), json(200, r#"{"Invoices":[{"InvoiceID":"11111111-0000-4000-8000-000000000001"}]}"#)]);
     let body = encode_elements::<Invoice>(&[invoice()]).unwrap();
     let options = WriteOptions::with_key("k-1");
     let written = bench.books.write_encoded::<Invoice>(Method::PUT, body, &options).await.unwrap();
@@ -157,8 +157,17 @@ async fn writes_that_cannot_work_are_not_sent() {
     assert!(refused(
         bench.books.write_encoded::<Contact>(Method::DELETE, Bytes::new(), &WriteOptions::default()).await
     ));
-    let huge = Bytes::from(vec![b' '; 9_500_001]);
-    assert!(refused(bench.books.write_encoded::<Contact>(Method::PUT, huge, &WriteOptions::default()).await));
+    let huge = ContactWrite { name: Some("x".repeat(9_500_001)), ..ContactWrite::default() };
+    assert!(refused(bench.books.put::<Contact>(&[huge], &WriteOptions::default()).await));
+    for body in ["", "{}", r#"{"Contacts":[]}"#, r#"{"Invoices":[{}]}"#] {
+        let body = Bytes::from(body);
+        assert!(refused(bench.books.write_encoded::<Contact>(Method::PUT, body, &WriteOptions::default()).await));
+    }
+    let to_one = encode_one::<Contact>(&one[0]).unwrap();
+    let target = Some(Uuid::from_u128(1));
+    assert!(refused(
+        bench.books.write_encoded_to::<Contact>(Method::PUT, target, to_one, &WriteOptions::default()).await
+    ));
     let two = [AccountWrite::default(), AccountWrite::default()];
     let accounts = bench.books.put::<Account>(&two, &WriteOptions::default()).await;
     assert!(matches!(accounts, Err(Error::Invalid(_))), "xero would ignore the second");
