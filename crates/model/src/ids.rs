@@ -104,6 +104,11 @@ impl Kind {
         }
     }
 
+    /// Whether changes of the App go to Xero too; the other kinds are only read from Xero.
+    pub const fn is_two_way(self) -> bool {
+        matches!(self, Self::Customer | Self::Invoice | Self::Payment | Self::BankTransaction)
+    }
+
     /// The plural that people read.
     pub const fn plural(self) -> &'static str {
         match self {

@@ -3,6 +3,7 @@
 //! Nothing here can fail for outside reasons: no I/O, no async, no clock, no environment. What Xero calls things is
 //! mapped in `sync`; this crate speaks the App's words (an invoice is `SENT`, not `AUTHORISED`).
 
+pub mod accounting;
 mod amount;
 mod books;
 mod content;
@@ -18,6 +19,6 @@ pub use books::{
 };
 pub use content::{ContentHash, canonical};
 pub use ids::{ConnectionId, Kind, OrgId, Ref, UnknownKind};
-pub use merge::{Decision, FieldConflict, Policy, Side, merge};
-pub use record::{Field, Owner, Record};
+pub use merge::{Decision, FieldConflict, Policy, Removal, Side, merge, merge_removed, path};
+pub use record::{Field, Keyed, Owner, Record};
 pub use status::{CustomerStatus, DocumentStatus, LineAmountTypes, PaymentMethod, PaymentStatus};

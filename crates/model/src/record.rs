@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::Kind;
 
@@ -25,14 +26,50 @@ pub struct Field {
     pub group: Option<&'static str>,
 }
 
+impl Field {
+    /// The name in JSON: a name that is a Rust keyword without its `r#`.
+    pub fn json_name(&self) -> &'static str {
+        self.name.trim_start_matches("r#")
+    }
+}
+
+/// A list field whose items have a key and merge item by item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keyed {
+    /// The list's field.
+    pub field: &'static str,
+    /// The member of an item that says which item it is.
+    pub key: &'static str,
+    /// The field table of an item, whose fields and groups merge one by one and whose order and absent keys mean
+    /// something (lines); empty if an item merges as one and is a slot that its key names (phones, addresses).
+    pub parts: &'static [Field],
+}
+
 /// A record of the local books in canonical form: what is hashed, kept as base, and merged.
 pub trait Record: Serialize + DeserializeOwned + Clone + PartialEq + Default + Send + Sync + 'static {
     /// The field table.
     const FIELDS: &'static [Field];
 
+    /// The list fields that merge item by item.
+    const KEYED: &'static [Keyed] = &[];
+
+    /// False for kinds that are only read from Xero: every field counts as Xero's. Agrees with [`Kind::is_two_way`].
+    const TWO_WAY: bool = true;
+
     /// The records that this one refers to and that must be there before it.
     fn references(&self) -> Vec<(Kind, crate::Ref)> {
         Vec::new()
+    }
+
+    /// Whether the record counts: false once it is archived, voided or deleted. What is not live is as good as gone.
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    /// Whether two values of a field say the same, the first being the App's (or the base's), the second Xero's. The
+    /// App keeps its own value then. Blank values are equal anyway, and are handed over as null.
+    fn same(_field: &str, app: &Value, xero: &Value) -> bool {
+        app == xero
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use model::ContentHash;
 
 use crate::postgres::{Postgres, PostgresTx};
 use crate::sqlite::{Sqlite, SqliteTx};
@@ -13,6 +14,9 @@ use crate::{Error, dialect, migrate, postgres};
 
 /// The clock of a SQLite database; PostgreSQL has its own.
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// So many rows are written one by one: a detour over another table would take longer.
+const FEW_ROWS: usize = 8;
 
 /// An open database, migrated to this program's schema. Cheap to clone.
 #[derive(Clone)]
@@ -194,12 +198,56 @@ impl Tx {
         }
     }
 
-    /// A query for the rows of a table whose UUID `key` is in the list `$list`, by an index that begins with what the
-    /// condition fixes.
-    pub(crate) fn look_up(&self, table: &str, columns: &str, condition: &str, key: &str, list: usize) -> String {
+    /// A query for the rows of a table whose `key` (its name and type) is in the list `$list`, by an index that begins
+    /// with what the condition fixes.
+    pub(crate) fn look_up(
+        &self,
+        table: &str,
+        columns: &str,
+        condition: &str,
+        key: (&str, &str),
+        list: usize,
+    ) -> String {
         match self.inner {
-            Inner::Sqlite(_) => dialect::sqlite_look_up(table, columns, condition, key, list),
+            Inner::Sqlite(_) => dialect::sqlite_look_up(table, columns, condition, key.0, list),
             Inner::Postgres(_) => dialect::postgres_look_up(table, columns, condition, key, list),
+        }
+    }
+
+    /// The whole numbers of the list `$list` as a table `listed` with the column `value`.
+    pub(crate) fn listed(&self, list: usize) -> String {
+        match self.inner {
+            Inner::Sqlite(_) => format!("rarray(${list}) AS listed"),
+            Inner::Postgres(_) => format!("unnest(CAST(${list} AS BIGINT[])) AS listed (value)"),
+        }
+    }
+
+    /// The type of an instant.
+    pub(crate) fn instant_type(&self) -> &'static str {
+        match self.inner {
+            Inner::Sqlite(_) => "TEXT",
+            Inner::Postgres(_) => "TIMESTAMPTZ",
+        }
+    }
+
+    /// The triggers that capture changes of the books, in this database's words.
+    pub(crate) async fn capture_triggers(&mut self) -> Result<String, Error> {
+        if matches!(self.inner, Inner::Sqlite(_)) {
+            return Ok(dialect::capture::sqlite_triggers());
+        }
+        let schema: String = self.query_one("SELECT quote_ident(current_schema())", &[]).await?.take()?;
+        Ok(dialect::capture::postgres_triggers(&schema))
+    }
+
+    /// A query for the table and name of every trigger that is installed and switched on.
+    pub(crate) fn installed_triggers(&self) -> &'static str {
+        match self.inner {
+            Inner::Sqlite(_) => "SELECT tbl_name, name FROM sqlite_master WHERE type = 'trigger'",
+            Inner::Postgres(_) => {
+                "SELECT CAST(c.relname AS TEXT), CAST(t.tgname AS TEXT) FROM pg_trigger t \
+                 JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE n.nspname = current_schema() AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')"
+            }
         }
     }
 
@@ -244,34 +292,100 @@ impl Tx {
         keys: usize,
         cells: &[Value<'_>],
     ) -> Result<(), Error> {
-        if cells.is_empty() {
-            return Ok(());
-        }
+        self.update_rows_and(table, columns, keys, cells, "").await
+    }
+
+    /// Updates rows like [`Tx::update_rows`], and sets in the same statement what `also` says, for example
+    /// `", sync_rev = sync_rev + 1"`.
+    pub(crate) async fn update_rows_and(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        keys: usize,
+        cells: &[Value<'_>],
+        also: &str,
+    ) -> Result<(), Error> {
         let (key_columns, set_columns) = columns.split_at(keys);
+        let each = |name: &&str, at: usize| format!("{name} = ${}", at + 1);
+        let sets: Vec<_> = set_columns.iter().enumerate().map(|(at, name)| each(name, at + keys)).collect();
+        let wheres: Vec<_> = key_columns.iter().enumerate().map(|(at, name)| each(name, at)).collect();
+        let one = format!("UPDATE {table} SET {}{also} WHERE {}", sets.join(", "), wheres.join(" AND "));
+        let sets: Vec<_> = set_columns.iter().map(|name| format!("{name} = c.{name}")).collect();
+        let wheres: Vec<_> = key_columns.iter().map(|name| format!("t.{name} = c.{name}")).collect();
+        let (sets, wheres) = (sets.join(", "), wheres.join(" AND "));
+        self.write_rows(table, columns, cells, &one, |staging| {
+            format!("UPDATE {table} t SET {sets}{also} FROM {staging} c WHERE {wheres}")
+        })
+        .await
+    }
+
+    /// Deletes rows, given by columns that say which, cell by cell.
+    pub(crate) async fn delete_rows(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        cells: &[Value<'_>],
+    ) -> Result<(), Error> {
+        let wheres: Vec<_> = columns.iter().enumerate().map(|(at, name)| format!("{name} = ${}", at + 1)).collect();
+        let one = format!("DELETE FROM {table} WHERE {}", wheres.join(" AND "));
+        let wheres: Vec<_> = columns.iter().map(|name| format!("t.{name} = c.{name}")).collect();
+        self.write_rows(table, columns, cells, &one, |staging| {
+            format!("DELETE FROM {table} t USING {staging} c WHERE {}", wheres.join(" AND "))
+        })
+        .await
+    }
+
+    /// Inserts rows, given cell by cell, of which some may exist: `conflict` says what then, for example
+    /// `"ON CONFLICT (id) DO NOTHING"`. No two of the rows may be in conflict with each other unless nothing is done
+    /// then.
+    pub(crate) async fn upsert_rows(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        cells: &[Value<'_>],
+        conflict: &str,
+    ) -> Result<(), Error> {
+        let list = columns.join(", ");
+        let marks: Vec<String> = (1..=columns.len()).map(|at| format!("${at}")).collect();
+        let one = format!("INSERT INTO {table} ({list}) VALUES ({}) {conflict}", marks.join(", "));
+        self.write_rows(table, columns, cells, &one, |staging| {
+            format!("INSERT INTO {table} ({list}) SELECT {list} FROM {staging} {conflict}")
+        })
+        .await
+    }
+
+    /// Writes many rows: by a statement for one row, or on PostgreSQL, if they are not few, by one for all of them over
+    /// a table that they are copied to first.
+    async fn write_rows(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        cells: &[Value<'_>],
+        one: &str,
+        all: impl FnOnce(&str) -> String,
+    ) -> Result<(), Error> {
+        let width = columns.len();
         match &mut self.inner {
-            Inner::Sqlite(tx) => {
-                let sets: Vec<_> =
-                    set_columns.iter().enumerate().map(|(at, name)| format!("{name} = ${}", at + keys + 1)).collect();
-                let wheres: Vec<_> =
-                    key_columns.iter().enumerate().map(|(at, name)| format!("{name} = ${}", at + 1)).collect();
-                let sql = format!("UPDATE {table} SET {} WHERE {}", sets.join(", "), wheres.join(" AND "));
-                tx.execute_many(&sql, columns.len(), cells)
+            _ if cells.is_empty() => Ok(()),
+            Inner::Sqlite(tx) => tx.execute_many(one, width, cells),
+            Inner::Postgres(tx) if cells.len() <= FEW_ROWS * width => {
+                for row in cells.chunks_exact(width) {
+                    tx.execute(one, row).await?;
+                }
+                Ok(())
             }
             Inner::Postgres(tx) => {
+                let list = columns.join(", ");
                 // Kept for as long as the connection lives, so each shape of change has its own.
-                let staging = format!("changed_{table}_{}", columns.len());
+                let shape = format!("{:?}", ContentHash::of(list.as_bytes()));
+                let staging = format!("changed_{table}_{}", &shape[..8]);
                 tx.batch(&format!(
-                    "CREATE TEMPORARY TABLE IF NOT EXISTS {staging} ON COMMIT DELETE ROWS AS SELECT {} FROM {table} LIMIT 0",
-                    columns.join(", ")
+                    "CREATE TEMPORARY TABLE IF NOT EXISTS {staging} ON COMMIT DELETE ROWS AS SELECT {list} FROM {table} LIMIT 0"
                 ))
                 .await?;
                 tx.batch(&format!("TRUNCATE {staging}")).await?;
-                tx.copy(&staging, columns, columns.len(), cells).await?;
-                let sets: Vec<_> = set_columns.iter().map(|name| format!("{name} = c.{name}")).collect();
-                let wheres: Vec<_> = key_columns.iter().map(|name| format!("t.{name} = c.{name}")).collect();
-                let sql =
-                    format!("UPDATE {table} t SET {} FROM {staging} c WHERE {}", sets.join(", "), wheres.join(" AND "));
-                tx.execute(&sql, &[]).await.map(drop)
+                tx.copy(&staging, columns, width, cells).await?;
+                tx.execute(&all(&staging), &[]).await.map(drop)
             }
         }
     }

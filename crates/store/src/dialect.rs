@@ -1,6 +1,8 @@
 //! The differences between the two databases, each with a name. Every query is written once, in PostgreSQL's words;
 //! this file turns them into SQLite's.
 
+pub(crate) mod capture;
+
 use std::borrow::Cow;
 
 /// How many milliseconds a SQLite statement waits for another process's write before it gives up.
@@ -34,9 +36,15 @@ pub(crate) fn sqlite_look_up(table: &str, columns: &str, condition: &str, key: &
 ///
 /// Left to itself it reads every row that the condition alone leaves while it has no statistics, which is just as long
 /// as a first sync lasts: the work of each page would grow with the rows before it.
-pub(crate) fn postgres_look_up(table: &str, columns: &str, condition: &str, key: &str, list: usize) -> String {
+pub(crate) fn postgres_look_up(
+    table: &str,
+    columns: &str,
+    condition: &str,
+    (key, of_type): (&str, &str),
+    list: usize,
+) -> String {
     format!(
-        "SELECT found.* FROM unnest(CAST(${list} AS UUID[])) AS wanted (key) CROSS JOIN LATERAL \
+        "SELECT found.* FROM unnest(CAST(${list} AS {of_type}[])) AS wanted (key) CROSS JOIN LATERAL \
          (SELECT {columns} FROM {table} WHERE {condition} AND {key} = wanted.key OFFSET 0) AS found"
     )
 }

@@ -62,6 +62,12 @@ impl Error {
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Busy(_) | Self::Unavailable { .. } | Self::LeaseLost(_))
     }
+
+    /// True if another transaction was in the way, so that the same one may succeed at once: it held a lock, or has
+    /// written the row that this one wanted to write.
+    pub const fn is_contention(&self) -> bool {
+        matches!(self, Self::Busy(_) | Self::Constraint(_))
+    }
 }
 
 impl From<rusqlite::Error> for Error {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use model::{Kind, OrgId};
 
-use crate::value::Value;
+use crate::value::{Row, Value};
 use crate::{Error, Tx};
 
 /// An event to record.
@@ -40,6 +40,18 @@ pub struct Event {
     pub at: Timestamp,
 }
 
+fn event(row: &mut Row) -> Result<Event, Error> {
+    Ok(Event {
+        id: row.take()?,
+        what: row.take()?,
+        kind: row.take()?,
+        local_id: row.take()?,
+        run: row.take()?,
+        details: row.take()?,
+        at: row.take()?,
+    })
+}
+
 impl Tx {
     /// Appends events, in order.
     ///
@@ -64,6 +76,17 @@ impl Tx {
         self.insert_rows("events", &columns, &cells).await
     }
 
+    /// The last events of one record, newest first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn events_of(&mut self, org: OrgId, kind: Kind, local_id: i64, limit: i64) -> Result<Vec<Event>, Error> {
+        let sql = "SELECT id, what, kind, local_id, run_id, details, at FROM events \
+                   WHERE org_id = $1 AND kind = $2 AND local_id = $3 ORDER BY id DESC LIMIT $4";
+        let params = [Value::Int(org.0), Value::Text(kind.as_str()), Value::Int(local_id), Value::Int(limit)];
+        self.query(sql, &params).await?.iter_mut().map(event).collect()
+    }
+
     /// Events of an organisation after a place in the log.
     ///
     /// # Errors
@@ -72,18 +95,6 @@ impl Tx {
         let sql = "SELECT id, what, kind, local_id, run_id, details, at FROM events \
                    WHERE org_id = $1 AND id > $2 ORDER BY id LIMIT $3";
         let rows = self.query(sql, &[Value::Int(org.0), Value::Int(after), Value::Int(limit)]).await?;
-        rows.into_iter()
-            .map(|mut row| {
-                Ok(Event {
-                    id: row.take()?,
-                    what: row.take()?,
-                    kind: row.take()?,
-                    local_id: row.take()?,
-                    run: row.take()?,
-                    details: row.take()?,
-                    at: row.take()?,
-                })
-            })
-            .collect()
+        rows.into_iter().map(|mut row| event(&mut row)).collect()
     }
 }

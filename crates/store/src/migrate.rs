@@ -10,7 +10,11 @@ use crate::{Error, Tx};
 const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_books", include_str!("../migrations/0001_books.sql")),
     ("0002_engine", include_str!("../migrations/0002_engine.sql")),
+    ("0003_two_way", include_str!("../migrations/0003_two_way.sql")),
 ];
+
+/// The fact that says which triggers are installed: a checksum of their text.
+const TRIGGERS: &str = "capture_triggers";
 
 /// The schema version that this program works with.
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
@@ -19,14 +23,13 @@ pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 pub(crate) async fn run(store: &Store) -> Result<(), Error> {
     // Mostly there is nothing to do: look before taking the lock that everybody wants.
     let mut look = store.read().await?;
-    let current = applied(&mut look).await;
-    drop(look);
-    if let Ok(found) = current {
+    if let Ok(found) = applied(&mut look).await {
         check(&found)?;
-        if found.len() == MIGRATIONS.len() {
+        if found.len() == MIGRATIONS.len() && missing_triggers(&mut look).await?.is_none() {
             return Ok(());
         }
     }
+    drop(look);
 
     let mut tx = store.begin_durable().await?;
     tx.prepare_schema().await?;
@@ -46,7 +49,24 @@ pub(crate) async fn run(store: &Store) -> Result<(), Error> {
         .await?;
         tracing::info!(migration = name, "schema upgraded");
     }
+    install_triggers(&mut tx).await?;
     tx.commit().await
+}
+
+/// The triggers' text and its checksum, unless the database has just these.
+async fn missing_triggers(tx: &mut Tx) -> Result<Option<(String, String)>, Error> {
+    let text = tx.capture_triggers().await?;
+    let sum = checksum(&text);
+    let installed = tx.fact(TRIGGERS).await?;
+    Ok((installed.as_deref() != Some(sum.as_str())).then_some((text, sum)))
+}
+
+/// Brings the triggers that capture changes of the books to this program's text. They hold no data, so they are no
+/// migration: each program installs its own.
+async fn install_triggers(tx: &mut Tx) -> Result<(), Error> {
+    let Some((text, sum)) = missing_triggers(tx).await? else { return Ok(()) };
+    tx.batch(&text).await?;
+    tx.set_fact(TRIGGERS, &sum).await
 }
 
 async fn applied(tx: &mut Tx) -> Result<Vec<(i64, String)>, Error> {

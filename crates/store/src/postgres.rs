@@ -279,6 +279,7 @@ impl ToSql for Value<'_> {
             Self::Bytes(bytes) => bytes.to_sql(ty, out),
             Self::Ints(list) => list.to_sql(ty, out),
             Self::Uuids(list) => list.to_sql(ty, out),
+            Self::Texts(list) => list.to_sql(ty, out),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{Error, Tx};
 macro_rules! stored {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $name { $($(#[$vmeta])* $variant),+ }
 
         impl $name {
@@ -20,13 +20,18 @@ macro_rules! stored {
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }
+
+            /// From that name.
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)+ _ => None }
+            }
         }
 
         impl $crate::value::Column for $name {
             fn bind(&self) -> $crate::value::Value<'_> { $crate::value::Value::Text(self.as_str()) }
             fn read(cell: $crate::value::Cell) -> Option<Self> {
                 match cell {
-                    $crate::value::Cell::Text(text) => match text.as_str() { $($text => Some(Self::$variant),)+ _ => None },
+                    $crate::value::Cell::Text(text) => Self::parse(&text),
                     _ => None,
                 }
             }
@@ -42,6 +47,18 @@ stored! {
         Full = "FULL",
         /// What changed since the last run.
         Incremental = "INCREMENTAL",
+    }
+}
+
+stored! {
+    /// Which side a run writes.
+    RunDirection {
+        /// The books.
+        Pull = "PULL",
+        /// Xero.
+        Push = "PUSH",
+        /// Both.
+        Both = "BOTH",
     }
 }
 
@@ -76,6 +93,16 @@ pub struct KindCounts {
     pub unchanged: i64,
     /// Records listed as failures.
     pub failed: i64,
+    /// Records created in Xero.
+    pub sent_created: i64,
+    /// Records changed in Xero.
+    pub sent_updated: i64,
+    /// Records removed in Xero.
+    pub sent_removed: i64,
+    /// Changes that Xero or our own rules refused.
+    pub refused: i64,
+    /// Conflicts found.
+    pub conflicts: i64,
 }
 
 /// A run.
@@ -87,6 +114,8 @@ pub struct Run {
     pub connection: ConnectionId,
     /// How much it reads.
     pub mode: Mode,
+    /// Which side it writes.
+    pub direction: RunDirection,
     /// Who or what asked for it, for example `cli` or `api:key-3`.
     pub triggered_by: String,
     /// How it stands.
@@ -132,14 +161,36 @@ pub struct RunStatistics {
     pub average_duration_ms: Option<i64>,
 }
 
-const COLUMNS: &str = "id, connection_id, mode, triggered_by, state, phase, error, error_code, resumed, calls, bytes, \
-                       started_at, active_at, finished_at";
+const COLUMNS: &str = "id, connection_id, mode, direction, triggered_by, state, phase, error, error_code, resumed, calls, \
+                       bytes, started_at, active_at, finished_at";
+
+const KIND_COLUMNS: &str = "kind, expected, seen, created, updated, unchanged, failed, sent_created, sent_updated, \
+                            sent_removed, refused, conflicts";
+
+fn kind_counts(row: &mut Row) -> Result<(Kind, KindCounts), Error> {
+    let kind = row.take()?;
+    let counts = KindCounts {
+        expected: row.take()?,
+        seen: row.take()?,
+        created: row.take()?,
+        updated: row.take()?,
+        unchanged: row.take()?,
+        failed: row.take()?,
+        sent_created: row.take()?,
+        sent_updated: row.take()?,
+        sent_removed: row.take()?,
+        refused: row.take()?,
+        conflicts: row.take()?,
+    };
+    Ok((kind, counts))
+}
 
 fn run(row: &mut Row) -> Result<Run, Error> {
     Ok(Run {
         id: row.take()?,
         connection: ConnectionId(row.take()?),
         mode: row.take()?,
+        direction: row.take()?,
         triggered_by: row.take()?,
         state: row.take()?,
         phase: row.take()?,
@@ -155,7 +206,7 @@ fn run(row: &mut Row) -> Result<Run, Error> {
 }
 
 impl Tx {
-    /// Records the beginning of a run and returns its id.
+    /// Records the beginning of a run that reads Xero and returns its id.
     ///
     /// # Errors
     /// Those of the database.
@@ -166,19 +217,46 @@ impl Tx {
         triggered_by: &str,
         now: Timestamp,
     ) -> Result<i64, Error> {
-        let sql = "INSERT INTO runs (connection_id, mode, triggered_by, state, started_at, active_at) \
-                   VALUES ($1, $2, $3, 'RUNNING', $4, $4) RETURNING id";
-        let params = [Value::Int(connection.0), mode.bind(), Value::Text(triggered_by), Value::Instant(now)];
+        self.start_run_in(connection, mode, RunDirection::Pull, triggered_by, now).await
+    }
+
+    /// Records the beginning of a run in a direction and returns its id.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn start_run_in(
+        &mut self,
+        connection: ConnectionId,
+        mode: Mode,
+        direction: RunDirection,
+        triggered_by: &str,
+        now: Timestamp,
+    ) -> Result<i64, Error> {
+        let sql = "INSERT INTO runs (connection_id, mode, direction, triggered_by, state, started_at, active_at) \
+                   VALUES ($1, $2, $3, $4, 'RUNNING', $5, $5) RETURNING id";
+        let params =
+            [Value::Int(connection.0), mode.bind(), direction.bind(), Value::Text(triggered_by), Value::Instant(now)];
         self.query_one(sql, &params).await?.take()
     }
 
-    /// The newest run of a connection, if it was cut off, or stopped for a reason that passes.
+    /// Ends runs that only wrote to Xero and were cut off: what they left is on the lists of changes and of outgoing
+    /// writes, and the next one begins anew.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn cancel_stale_push_runs(&mut self, connection: ConnectionId, now: Timestamp) -> Result<(), Error> {
+        let sql = "UPDATE runs SET state = 'CANCELLED', active_at = $2, finished_at = $2, phase = NULL \
+                   WHERE connection_id = $1 AND direction = 'PUSH' AND state = 'RUNNING'";
+        self.execute(sql, &[Value::Int(connection.0), Value::Instant(now)]).await.map(drop)
+    }
+
+    /// The newest run of a connection that reads Xero, if it was cut off, or stopped for a reason that passes.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn unfinished_run(&mut self, connection: ConnectionId) -> Result<Option<Run>, Error> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM runs WHERE id = (SELECT MAX(id) FROM runs WHERE connection_id = $1) \
+            "SELECT {COLUMNS} FROM runs WHERE id = (SELECT MAX(id) FROM runs WHERE connection_id = $1 AND direction <> 'PUSH') \
              AND (state = 'RUNNING' OR (state = 'FAILED' AND resumable))"
         );
         self.query_opt(&sql, &[Value::Int(connection.0)]).await?.map(|mut row| run(&mut row)).transpose()
@@ -207,11 +285,16 @@ impl Tx {
         bytes: i64,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let sql = "INSERT INTO run_kinds (run_id, kind, expected, seen, created, updated, unchanged, failed) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (run_id, kind) DO UPDATE SET \
-                   expected = COALESCE($3, run_kinds.expected), seen = run_kinds.seen + $4, \
-                   created = run_kinds.created + $5, updated = run_kinds.updated + $6, \
-                   unchanged = run_kinds.unchanged + $7, failed = run_kinds.failed + $8";
+        let sql = format!(
+            "INSERT INTO run_kinds (run_id, {KIND_COLUMNS}) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (run_id, kind) DO UPDATE SET \
+             expected = COALESCE($3, run_kinds.expected), seen = run_kinds.seen + $4, \
+             created = run_kinds.created + $5, updated = run_kinds.updated + $6, \
+             unchanged = run_kinds.unchanged + $7, failed = run_kinds.failed + $8, \
+             sent_created = run_kinds.sent_created + $9, sent_updated = run_kinds.sent_updated + $10, \
+             sent_removed = run_kinds.sent_removed + $11, refused = run_kinds.refused + $12, \
+             conflicts = run_kinds.conflicts + $13"
+        );
         let params = [
             Value::Int(id),
             Value::Text(kind.as_str()),
@@ -221,8 +304,13 @@ impl Tx {
             Value::Int(counts.updated),
             Value::Int(counts.unchanged),
             Value::Int(counts.failed),
+            Value::Int(counts.sent_created),
+            Value::Int(counts.sent_updated),
+            Value::Int(counts.sent_removed),
+            Value::Int(counts.refused),
+            Value::Int(counts.conflicts),
         ];
-        self.execute(sql, &params).await?;
+        self.execute(&sql, &params).await?;
         self.count_run_calls(id, Some(kind.plural()), calls, bytes, now).await
     }
 
@@ -307,20 +395,9 @@ impl Tx {
     /// # Errors
     /// Those of the database.
     pub async fn run_kinds(&mut self, id: i64) -> Result<Vec<(Kind, KindCounts)>, Error> {
-        let sql = "SELECT kind, expected, seen, created, updated, unchanged, failed FROM run_kinds WHERE run_id = $1";
-        let mut found = Vec::new();
-        for mut row in self.query(sql, &[Value::Int(id)]).await? {
-            let kind: Kind = row.take()?;
-            let counts = KindCounts {
-                expected: row.take()?,
-                seen: row.take()?,
-                created: row.take()?,
-                updated: row.take()?,
-                unchanged: row.take()?,
-                failed: row.take()?,
-            };
-            found.push((kind, counts));
-        }
+        let sql = format!("SELECT {KIND_COLUMNS} FROM run_kinds WHERE run_id = $1");
+        let mut found: Vec<_> =
+            self.query(&sql, &[Value::Int(id)]).await?.iter_mut().map(kind_counts).collect::<Result<_, _>>()?;
         found.sort_by_key(|(kind, _)| *kind);
         Ok(found)
     }
@@ -330,21 +407,11 @@ impl Tx {
     /// # Errors
     /// Those of the database.
     pub async fn kinds_of_runs(&mut self, ids: &[i64]) -> Result<BTreeMap<i64, Vec<(Kind, KindCounts)>>, Error> {
-        let sql = "SELECT run_id, kind, expected, seen, created, updated, unchanged, failed FROM run_kinds \
-                   WHERE run_id = ANY($1)";
+        let sql = format!("SELECT run_id, {KIND_COLUMNS} FROM run_kinds WHERE run_id = ANY($1)");
         let mut found: BTreeMap<i64, Vec<(Kind, KindCounts)>> = BTreeMap::new();
-        for mut row in self.query(sql, &[Value::Ints(ids)]).await? {
+        for mut row in self.query(&sql, &[Value::Ints(ids)]).await? {
             let run = row.take()?;
-            let kind: Kind = row.take()?;
-            let counts = KindCounts {
-                expected: row.take()?,
-                seen: row.take()?,
-                created: row.take()?,
-                updated: row.take()?,
-                unchanged: row.take()?,
-                failed: row.take()?,
-            };
-            found.entry(run).or_default().push((kind, counts));
+            found.entry(run).or_default().push(kind_counts(&mut row)?);
         }
         found.values_mut().for_each(|kinds| kinds.sort_by_key(|(kind, _)| *kind));
         Ok(found)

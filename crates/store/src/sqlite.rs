@@ -227,6 +227,7 @@ impl rusqlite::ToSql for Bound<'_, '_> {
             Value::Bytes(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
             Value::Ints(list) => list_of(list.iter().map(|number| SqlValue::Integer(*number))),
             Value::Uuids(list) => list_of(list.iter().map(|id| SqlValue::Blob(id.as_bytes().to_vec()))),
+            Value::Texts(list) => list_of(list.iter().map(|text| SqlValue::Text((*text).to_owned()))),
         })
     }
 }

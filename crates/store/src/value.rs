@@ -37,6 +37,8 @@ pub(crate) enum Value<'a> {
     Ints(&'a [i64]),
     /// A list for `= ANY($n)`.
     Uuids(&'a [Uuid]),
+    /// A list for `= ANY($n)`.
+    Texts(&'a [&'a str]),
 }
 
 /// What can stand in a column: how it goes in and how it comes out.

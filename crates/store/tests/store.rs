@@ -353,7 +353,13 @@ async fn cursors_links_runs_failures_and_events_come_back(db_url: String) {
     assert_eq!((statistics.finished, statistics.partial, statistics.calls), (1, 1, 5));
     assert_eq!(statistics.average_duration_ms, Some(877));
 
-    let failure = NewFailure { remote_key: "k".into(), code: "TO-X", message: "m".into(), raw: Some("<b>".into()) };
+    let failure = NewFailure {
+        remote_key: "k".into(),
+        code: "TO-X",
+        message: "m".into(),
+        raw: Some("<b>".into()),
+        ..NewFailure::default()
+    };
     for _ in 0..2 {
         tx.add_failure(to.id, Kind::Invoice, run, &failure, now()).await.unwrap();
     }

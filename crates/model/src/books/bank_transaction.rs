@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 use crate::record::record;
-use crate::{Amount, Field, Kind, Line, LineAmountTypes, PaymentStatus, Rate, Record, Ref};
+use crate::{Amount, Field, Keyed, Kind, Line, LineAmountTypes, PaymentStatus, Rate, Record, Ref};
 
 record! {
     /// A bank transaction.
@@ -43,11 +43,16 @@ record! {
 
 impl Record for BankTransaction {
     const FIELDS: &'static [Field] = Self::TABLE;
+    const KEYED: &'static [Keyed] = Line::KEYED;
 
     fn references(&self) -> Vec<(Kind, Ref)> {
         [(Kind::Customer, self.customer), (Kind::Account, self.account)]
             .into_iter()
             .filter_map(|(kind, target)| target.map(|target| (kind, target)))
             .collect()
+    }
+
+    fn is_live(&self) -> bool {
+        self.status != PaymentStatus::Cancelled
     }
 }

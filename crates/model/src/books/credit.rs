@@ -60,10 +60,15 @@ record! {
 
 impl Record for Credit {
     const FIELDS: &'static [Field] = Self::TABLE;
+    const TWO_WAY: bool = false;
 
     fn references(&self) -> Vec<(Kind, Ref)> {
         let customer = self.customer.map(|customer| (Kind::Customer, customer));
         let invoices = self.allocations.iter().filter_map(|part| part.invoice.map(|invoice| (Kind::Invoice, invoice)));
         customer.into_iter().chain(invoices).collect()
+    }
+
+    fn is_live(&self) -> bool {
+        self.status != DocumentStatus::Cancelled
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::record::{Blank, record};
-use crate::{CustomerStatus, Field, Record};
+use crate::{CustomerStatus, Field, Keyed, Record};
 
 /// Xero's four telephone slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -156,4 +156,10 @@ impl Address {
 
 impl Record for Customer {
     const FIELDS: &'static [Field] = Self::TABLE;
+    const KEYED: &'static [Keyed] =
+        &[Keyed { field: "phones", key: "kind", parts: &[] }, Keyed { field: "addresses", key: "kind", parts: &[] }];
+
+    fn is_live(&self) -> bool {
+        self.status != CustomerStatus::Archived
+    }
 }

@@ -1,10 +1,11 @@
 //! Invoices and bills, and the line items that every document shares.
 
 use jiff::civil::Date;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::record::record;
-use crate::{Amount, DocumentStatus, Field, Kind, LineAmountTypes, Rate, Record, Ref};
+use crate::{Amount, DocumentStatus, Field, Keyed, Kind, LineAmountTypes, Rate, Record, Ref};
 
 record! {
     /// One choice of a tracking category on a line.
@@ -17,28 +18,28 @@ record! {
 }
 
 record! {
-    /// One line item.
+    /// One line item. What its amounts are made of only makes sense together, and merges as one.
     Line {
         /// Xero's id of the line, once it has one; lines are merged by it.
         xero xero_line_id: Option<Uuid>,
         /// What it is for; a line may consist of nothing else.
         both description: Option<String>,
         /// Quantity, four decimals.
-        both quantity: Option<Amount>,
+        both quantity["amounts"]: Option<Amount>,
         /// Price of one, four decimals.
-        both unit_amount: Option<Amount>,
+        both unit_amount["amounts"]: Option<Amount>,
         /// Discount in percent.
-        both discount_rate: Option<Amount>,
+        both discount_rate["amounts"]: Option<Amount>,
         /// Discount as an amount.
-        both discount_amount: Option<Amount>,
+        both discount_amount["amounts"]: Option<Amount>,
         /// Code of the ledger account.
         both account_code: Option<String>,
         /// Code of the tax rate.
-        both tax_type: Option<String>,
+        both tax_type["amounts"]: Option<String>,
         /// Tax of the line.
-        both tax_amount: Option<Amount>,
+        both tax_amount["amounts"]: Option<Amount>,
         /// Quantity times price less discount, rounded to two decimals.
-        both line_amount: Option<Amount>,
+        both line_amount["amounts"]: Option<Amount>,
         /// Code of the item sold or bought.
         both item_code: Option<String>,
         /// At most two categories.
@@ -90,10 +91,29 @@ record! {
     }
 }
 
+impl Line {
+    /// How documents' lines merge: by Xero's id of the line, and inside a line by its fields and groups.
+    pub(crate) const KEYED: &'static [Keyed] = &[Keyed { field: "lines", key: "xero_line_id", parts: Self::TABLE }];
+}
+
 impl Record for Invoice {
     const FIELDS: &'static [Field] = Self::TABLE;
+    const KEYED: &'static [Keyed] = Line::KEYED;
 
     fn references(&self) -> Vec<(Kind, Ref)> {
         self.customer.map(|customer| (Kind::Customer, customer)).into_iter().collect()
+    }
+
+    fn is_live(&self) -> bool {
+        self.status != DocumentStatus::Cancelled
+    }
+
+    /// Overdue is the App's word for sent and late: Xero knows it as sent.
+    fn same(field: &str, app: &Value, xero: &Value) -> bool {
+        let word = |value: &Value| match value.as_str() {
+            Some("OVERDUE") if field == "status" => Value::from("SENT"),
+            _ => value.clone(),
+        };
+        app == xero || word(app) == word(xero)
     }
 }

@@ -56,4 +56,8 @@ impl Record for Payment {
         .filter_map(|(kind, target)| target.map(|target| (kind, target)))
         .collect()
     }
+
+    fn is_live(&self) -> bool {
+        self.status != PaymentStatus::Cancelled
+    }
 }

@@ -61,8 +61,10 @@ record! {
 
 impl Record for Account {
     const FIELDS: &'static [Field] = Self::TABLE;
+    const TWO_WAY: bool = false;
 }
 
 impl Record for TaxRate {
     const FIELDS: &'static [Field] = Self::TABLE;
+    const TWO_WAY: bool = false;
 }

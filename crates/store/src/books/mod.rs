@@ -1,5 +1,6 @@
 //! The local books: which table each kind lies in, and reading and writing its records page by page.
 
+mod app;
 mod tables;
 
 use std::collections::HashMap;
@@ -8,6 +9,7 @@ use jiff::Timestamp;
 use model::{Account, BankTransaction, ConnectionId, Credit, Customer, Invoice, Kind, OrgId, Payment, Ref, TaxRate};
 use uuid::Uuid;
 
+use crate::dialect::capture::is_captured_child;
 use crate::table::{RefColumn, Table};
 use crate::value::{Row, Value};
 use crate::{Error, Tx};
@@ -88,7 +90,7 @@ impl Tx {
             record.bind(refs, &mut cells)?;
         }
         self.insert_rows(R::NAME, &columns, &cells).await?;
-        self.insert_children(records, &ids, refs).await?;
+        self.insert_children(records, &ids, 1, refs).await?;
         Ok(ids)
     }
 
@@ -109,19 +111,30 @@ impl Tx {
             cells.extend([Value::Int(*id), Value::Instant(now)]);
             record.bind(refs, &mut cells)?;
         }
-        self.update_rows(R::NAME, &columns, 1, &cells).await?;
+        // In the same statement: triggers know the engine's writes by it.
+        self.update_rows_and(R::NAME, &columns, 1, &cells, ", sync_rev = sync_rev + 1").await?;
         let ids: Vec<i64> = records.iter().map(|(id, _)| *id).collect();
-        let bump = format!("UPDATE {} SET sync_rev = sync_rev + 1 WHERE id = ANY($1)", R::NAME);
-        self.execute(&bump, &[Value::Ints(&ids)]).await?;
         for child in R::children() {
+            if is_captured_child(child.table) {
+                let ours = format!("UPDATE {} SET sync_rev = -1 WHERE {} = ANY($1)", child.table, child.parent);
+                if self.execute(&ours, &[Value::Ints(&ids)]).await? == 0 {
+                    continue;
+                }
+            }
             let sql = format!("DELETE FROM {} WHERE {} = ANY($1)", child.table, child.parent);
             self.execute(&sql, &[Value::Ints(&ids)]).await?;
         }
         let records: Vec<&R> = records.iter().map(|(_, record)| *record).collect();
-        self.insert_children(&records, &ids, refs).await
+        self.insert_children(&records, &ids, 1, refs).await
     }
 
-    async fn insert_children<R: Books>(&mut self, records: &[&R], ids: &[i64], refs: &Refs) -> Result<(), Error> {
+    pub(crate) async fn insert_children<R: Books>(
+        &mut self,
+        records: &[&R],
+        ids: &[i64],
+        sync_rev: i64,
+        refs: &Refs,
+    ) -> Result<(), Error> {
         for child in R::children() {
             let mut columns = vec![child.parent, "position", "sync_rev"];
             columns.extend(child.columns);
@@ -130,7 +143,7 @@ impl Tx {
             for (record, id) in records.iter().zip(ids) {
                 for at in 0..(child.count)(record) {
                     let position = i64::try_from(at + 1).unwrap_or(i64::MAX);
-                    cells.extend([Value::Int(*id), Value::Int(position), Value::Int(1)]);
+                    cells.extend([Value::Int(*id), Value::Int(position), Value::Int(sync_rev)]);
                     (child.bind)(record, at, refs, &mut cells)?;
                 }
             }
