@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use xero::oauth::OAuthClient;
 use xero::{Books, Client, Clock, Entropy, Lane, TenantId};
 
+use crate::push::Pauses;
 use crate::tokens::GrantTokens;
 use crate::{Error, Vault};
 
@@ -30,6 +31,30 @@ pub struct EngineSettings {
     pub lease_s: i64,
     /// A pull that took longer than this, in seconds, is followed by a pass over what changed meanwhile.
     pub catch_up_after_s: i64,
+    /// How writes are sent.
+    pub push: PushSettings,
+}
+
+/// How writes are sent. The times belong together (reliability.md A6.1): a copy sent within `resend_within_s` must land
+/// within `lands_within_s`, and both together stay inside the six minutes for which Xero remembers a key.
+#[derive(Debug, Clone)]
+pub struct PushSettings {
+    /// Elements of one request, at most 50 (Xero's advice).
+    pub batch: i64,
+    /// How long after the first time the same bytes may be sent again, in seconds: `W`.
+    pub resend_within_s: i64,
+    /// The longest time after which a request without answer may still be applied, in seconds: `D`.
+    pub lands_within_s: i64,
+    /// Between the two look-ups that must both find nothing, in seconds.
+    pub look_gap_s: i64,
+    /// How long after it was made durable a request may leave, in seconds; shorter than a lease.
+    pub send_within_s: u64,
+}
+
+impl Default for PushSettings {
+    fn default() -> Self {
+        Self { batch: 50, resend_within_s: 90, lands_within_s: 240, look_gap_s: 60, send_within_s: 20 }
+    }
 }
 
 impl Default for EngineSettings {
@@ -42,6 +67,7 @@ impl Default for EngineSettings {
             first_window_h: 24,
             lease_s: 60,
             catch_up_after_s: 60,
+            push: PushSettings::default(),
         }
     }
 }
@@ -71,6 +97,7 @@ pub struct Engine {
     /// Tells this process's leases from others'.
     pub(crate) holder: Arc<str>,
     grants: Arc<Mutex<HashMap<i64, GrantTokens>>>,
+    pub(crate) pauses: Arc<Pauses>,
 }
 
 impl Engine {
@@ -90,7 +117,7 @@ impl Engine {
         let mut id = [0; 8];
         parts.entropy.fill(&mut id);
         let holder = format!("{:016x}", u64::from_be_bytes(id)).into();
-        Self { parts: Arc::new(parts), holder, grants: Arc::default() }
+        Self { parts: Arc::new(parts), holder, grants: Arc::default(), pauses: Arc::default() }
     }
 
     /// The database.

@@ -78,6 +78,29 @@ pub enum Error {
     /// The database.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// A run stopped before it did more than anybody would want without being asked.
+    #[error(transparent)]
+    Braked(#[from] crate::brake::Braked),
+    /// What was asked for is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// What was asked for makes no sense; the message says what would.
+    #[error("{0}")]
+    Invalid(String),
+    /// The accounting rules, or Xero, do not allow it.
+    #[error("{}", .0.message)]
+    Refused(model::accounting::Refusal),
+    /// It has changed since it was looked at; look again.
+    #[error("{what} has changed since it was shown (now {version}): look at it again, then decide")]
+    Stale {
+        /// What, in words.
+        what: String,
+        /// Its version now.
+        version: String,
+    },
+    /// A conflict is not as it was shown any more; here is how it stands now.
+    #[error("conflict {} has changed since it was shown: look at it again, then decide", .0.conflict.id)]
+    ConflictMoved(Box<crate::ConflictView>),
     /// Something that should be impossible; a bug worth a report.
     #[error("internal error: {0}")]
     Internal(String),
@@ -122,6 +145,11 @@ impl Error {
             Self::Store(store::Error::Busy(_) | store::Error::Unavailable { .. }) => "TO-DATABASE-DOWN",
             Self::Store(store::Error::LeaseLost(_)) => "TO-BUSY",
             Self::Store(_) => "TO-DATABASE",
+            Self::Braked(_) => "TO-BRAKE",
+            Self::NotFound(_) => "TO-NOT-FOUND",
+            Self::Invalid(_) => "TO-INVALID",
+            Self::Refused(refusal) => refusal.code,
+            Self::Stale { .. } | Self::ConflictMoved(_) => "TO-STALE",
             Self::Internal(_) => "TO-INTERNAL",
         }
     }
@@ -133,7 +161,10 @@ impl Error {
             Self::OAuth(error) => !error.is_permanent(),
             Self::Store(error) => error.is_transient() || matches!(error, store::Error::Full),
             // What was read stays read: after connecting again the run goes on.
-            Self::NeedsReconnect { .. } | Self::SuspiciousEmpty { .. } | Self::ShortList { .. } => true,
+            Self::NeedsReconnect { .. }
+            | Self::SuspiciousEmpty { .. }
+            | Self::ShortList { .. }
+            | Self::Braked(_) => true,
             _ => false,
         }
     }
@@ -141,7 +172,7 @@ impl Error {
     /// True if the cause lies in one kind's list, so that the other kinds can still be read.
     pub(crate) fn is_of_one_list(&self) -> bool {
         match self {
-            Self::SuspiciousEmpty { .. } | Self::ShortList { .. } => true,
+            Self::SuspiciousEmpty { .. } | Self::ShortList { .. } | Self::Braked(_) => true,
             Self::Xero(error) => matches!(
                 error,
                 xero::Error::Protocol { .. }
@@ -151,6 +182,15 @@ impl Error {
                     | xero::Error::MissingScope { .. }
             ),
             _ => false,
+        }
+    }
+
+    /// True if nothing more can be sent to Xero just now, so that a push round ends.
+    pub(crate) fn stops_a_round(&self) -> bool {
+        match self {
+            Self::Xero(error) => error.needs_person() || matches!(error, xero::Error::Limited(_)),
+            Self::Internal(_) => false,
+            _ => true,
         }
     }
 

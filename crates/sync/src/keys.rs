@@ -14,6 +14,8 @@ pub enum KeyScope {
     Read,
     /// Start syncs.
     Sync,
+    /// Write the books, and decide on conflicts and failures.
+    Write,
     /// Connect, disconnect, manage keys.
     Admin,
 }
@@ -24,13 +26,14 @@ impl KeyScope {
         match self {
             Self::Read => "read",
             Self::Sync => "sync",
+            Self::Write => "write",
             Self::Admin => "admin",
         }
     }
 
     /// The scope of that name.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Read, Self::Sync, Self::Admin].into_iter().find(|scope| scope.as_str() == text)
+        [Self::Read, Self::Sync, Self::Write, Self::Admin].into_iter().find(|scope| scope.as_str() == text)
     }
 }
 

@@ -11,16 +11,16 @@
 use std::pin::Pin;
 
 use jiff::{SignedDuration, Timestamp};
-use model::Kind;
-use store::{Cursor, KindCounts, Mode};
+use model::{ConnectionId, Kind};
+use store::{Cursor, KindCounts, Mode, RunDirection, RunState};
 use tokio::task::JoinSet;
 use uuid::Uuid;
-use xero::{Books, Entity, ListQuery, Order, Param};
+use xero::{Books, Entity, Lane, ListQuery, Order, Param};
 
-use crate::Error;
+use crate::{Engine, Error};
 use crate::map::{Pulled, for_kind};
 use crate::reconcile::{Batch, Place};
-use crate::run::{Progress, Running};
+use crate::run::{Progress, ReleaseOnDrop, Running};
 
 /// Xero advises at most 40 ids per call.
 const IDS_PER_CALL: usize = 40;
@@ -33,12 +33,12 @@ const RETRIES: usize = 200;
 const RETRIES_ONE_BY_ONE: usize = 10;
 
 /// A page, decoded and mapped, with what the reading needs to know about it.
-struct Fetched<P: Pulled> {
-    batch: Batch<P>,
+pub(crate) struct Fetched<P: Pulled> {
+    pub(crate) batch: Batch<P>,
     number: u32,
     /// How many elements the page had, doubled ones included.
     listed: i64,
-    is_last: bool,
+    pub(crate) is_last: bool,
     expected: Option<i64>,
     server_time: Option<Timestamp>,
 }
@@ -113,7 +113,7 @@ impl Running<'_> {
         Ok(())
     }
 
-    fn query<P: Pulled>(&self, cursor: &Cursor) -> ListQuery {
+    pub(crate) fn query<P: Pulled>(&self, cursor: &Cursor) -> ListQuery {
         let is_everything = (self.mode == Mode::Full && cursor.pass == 0) || !P::Wire::HAS_IMS;
         ListQuery {
             modified_since: cursor.read_until.filter(|_| !is_everything),
@@ -126,7 +126,7 @@ impl Running<'_> {
 
     /// A list that ends before the count that Xero gives with it has lost records on the way. Records only ever join a
     /// list, so a whole one is never shorter.
-    fn refuse_short_list<P: Pulled>(&self, page: &Fetched<P>) -> Result<(), Error> {
+    pub(crate) fn refuse_short_list<P: Pulled>(&self, page: &Fetched<P>) -> Result<(), Error> {
         let page_size = i64::from(self.engine.parts.settings.page_size);
         let listed = i64::from(page.number - 1) * page_size + page.listed;
         match page.expected {
@@ -168,7 +168,7 @@ impl Running<'_> {
     ///
     /// A customer made while its list was being read, or one from before the window of an incremental sync, is met here
     /// first.
-    async fn bring_over<P: Pulled>(&self, batch: &Batch<P>, place: &Place, depth: u8) -> Result<KindCounts, Error> {
+    pub(crate) async fn bring_over<P: Pulled>(&self, batch: &Batch<P>, place: &Place, depth: u8) -> Result<KindCounts, Error> {
         let missing = match self.reconcile(batch, place, false).await? {
             Ok(counts) => return Ok(counts),
             Err(missing) => missing,
@@ -212,7 +212,7 @@ impl Running<'_> {
         self.fetch_missing::<P>(&ids, 0).await
     }
 
-    async fn fetch_missing<P: Pulled>(&self, ids: &[Uuid], depth: u8) -> Result<(), Error> {
+    pub(crate) async fn fetch_missing<P: Pulled>(&self, ids: &[Uuid], depth: u8) -> Result<(), Error> {
         tracing::debug!(kind = %P::KIND, count = ids.len(), "fetching records that others refer to");
         let place = Place { cursor: None, expected: None };
         if P::Wire::PARAMS.contains(&Param::Ids) {
@@ -241,7 +241,35 @@ impl Running<'_> {
     }
 }
 
-async fn fetch<P: Pulled>(books: Books, query: ListQuery, number: u32) -> Result<Fetched<P>, Error> {
+impl Engine {
+    /// Asks Xero for some records now and brings them over.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while a sync of the connection is under way; those of Xero and the database.
+    pub(crate) async fn refetch<P: Pulled>(&self, id: ConnectionId, ids: &[Uuid], by: &str) -> Result<(), Error> {
+        let connection = self.connection(id).await?;
+        let books = self.books(&connection, Lane::Interactive).await?;
+        let lease = self.lease(&format!("pull:{id}")).await?;
+        let guard = ReleaseOnDrop::new(self, &lease);
+        let mut tx = self.store().begin().await?;
+        tx.hold_lease(&lease).await?;
+        // A run of the push's direction is none that a later pull would take up.
+        let run = tx.start_run_in(id, Mode::Incremental, RunDirection::Push, by, self.now()).await?;
+        tx.commit().await?;
+        let running = self.running(&connection, books, lease, run, Mode::Incremental, by).await?;
+        let fetched = running.fetch_missing::<P>(ids, 0).await;
+        let mut tx = self.store().begin().await?;
+        let state = if fetched.is_ok() { RunState::Completed } else { RunState::Failed };
+        let error = fetched.as_ref().err().map(|error| (error.code(), error.to_string()));
+        let shown = error.as_ref().map(|(code, message)| (*code, message.as_str()));
+        tx.finish_run(run, state, shown, false, self.now()).await?;
+        tx.commit().await?;
+        guard.release().await;
+        fetched
+    }
+}
+
+pub(crate) async fn fetch<P: Pulled>(books: Books, query: ListQuery, number: u32) -> Result<Fetched<P>, Error> {
     let page = books.fetch_page::<P::Wire>(&query, number).await?;
     Ok(Fetched {
         number: page.number,

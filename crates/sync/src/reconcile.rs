@@ -1,33 +1,37 @@
-//! Where the two sides meet: load, merge and commit, in one transaction, a page at a time.
+//! What Xero sent meets the books: load, merge and commit, in one transaction, a page at a time.
 //!
 //! The common cases are cheap: a record whose content hash equals its link's is skipped without reading anything else; a
-//! new one is inserted in bulk. Only a changed record is merged, and only this file merges.
+//! new one is inserted in bulk. Identity comes before that: a new record may be one that we created and whose reply was
+//! lost, or one that the App has too (`matching`). Only a changed record is merged (`meet`).
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
-use model::{ContentHash, Decision, Kind, Policy, Ref, Side, canonical, merge};
+use model::{ContentHash, Kind, Ref, canonical};
 use store::{BookRow, Cursor, KindCounts, Link, LinkChange, NewEvent, NewFailure, Refs, Tx};
 use uuid::Uuid;
 use xero::{Entity, Item};
 
 use crate::Error;
+use crate::capture::version;
 use crate::map::Pulled;
+use crate::meet::{Meeting, parse_base};
+use crate::plan::{PlanAction, PlanSide};
 use crate::run::Running;
 
 /// A record of Xero in the books' words.
 pub(crate) struct Incoming<R> {
-    xero_id: Uuid,
-    updated: Option<Timestamp>,
-    record: R,
-    canonical: Vec<u8>,
-    hash: ContentHash,
+    pub(crate) xero_id: Uuid,
+    pub(crate) updated: Option<Timestamp>,
+    pub(crate) record: R,
+    pub(crate) canonical: Vec<u8>,
+    pub(crate) hash: ContentHash,
 }
 
 /// What one page brought: records, and what could not be read.
 pub(crate) struct Batch<P: Pulled> {
-    incoming: Vec<Incoming<P::Record>>,
-    failures: Vec<NewFailure>,
+    pub(crate) incoming: Vec<Incoming<P::Record>>,
+    pub(crate) failures: Vec<NewFailure>,
 }
 
 /// What is recorded beside a batch, in its transaction.
@@ -47,8 +51,17 @@ struct Sorted<'a, R> {
     unchanged: i64,
 }
 
+/// How often a page is tried when another transaction is in the way.
+const ATTEMPTS: u32 = 4;
+
 /// Records that others refer to and that are not in the books.
 type Missing = Vec<(Kind, Uuid)>;
+
+impl<P: Pulled> Default for Batch<P> {
+    fn default() -> Self {
+        Self { incoming: Vec::new(), failures: Vec::new() }
+    }
+}
 
 impl<P: Pulled> Batch<P> {
     /// Maps what was decoded; what cannot be is kept as a failure, the others are unharmed.
@@ -68,7 +81,7 @@ impl<P: Pulled> Batch<P> {
                             remote_key: xero_id.to_string(),
                             code: "TO-BAD-RECORD",
                             message: rejection.to_string(),
-                            raw: None,
+                            ..NewFailure::default()
                         }),
                     }
                 }
@@ -80,6 +93,7 @@ impl<P: Pulled> Batch<P> {
                     code: "TO-BAD-RECORD",
                     message: undecodable.message,
                     raw: Some(undecodable.raw.replace('\0', "\u{fffd}")),
+                    ..NewFailure::default()
                 }),
             }
         }
@@ -145,7 +159,7 @@ impl<R: store::Books> Sorted<'_, R> {
                         remote_key: incoming.xero_id.to_string(),
                         code: "TO-WAITING",
                         message: format!("it refers to the {kind} {id}, which could not be brought over from xero"),
-                        raw: None,
+                        ..NewFailure::default()
                     });
                     false
                 }
@@ -154,13 +168,6 @@ impl<R: store::Books> Sorted<'_, R> {
         self.changed.retain(|(incoming, _)| may_stay(incoming));
         waiting
     }
-}
-
-/// A changed record, merged.
-struct Merged<'a, R> {
-    incoming: &'a Incoming<R>,
-    local_id: i64,
-    decision: Decision<R>,
 }
 
 impl Running<'_> {
@@ -172,16 +179,48 @@ impl Running<'_> {
         place: &Place,
         without_missing: bool,
     ) -> Result<Result<KindCounts, Missing>, Error> {
-        let now = self.now();
+        // A push that met the same records may be in the way.
+        for _ in 1..ATTEMPTS {
+            match self.reconcile_once(batch, place, without_missing).await {
+                Err(Error::Store(error)) if error.is_contention() => {
+                    tracing::debug!(kind = %P::KIND, %error, "a page is written again");
+                }
+                other => return other,
+            }
+        }
+        self.reconcile_once(batch, place, without_missing).await
+    }
+
+    async fn reconcile_once<P: Pulled>(
+        &self,
+        batch: &Batch<P>,
+        place: &Place,
+        without_missing: bool,
+    ) -> Result<Result<KindCounts, Missing>, Error> {
         let mut tx = self.engine.store().begin().await?;
         tx.hold_lease(&self.lease).await?;
+        let reconciled = self.reconcile_in(&mut tx, batch, place, without_missing).await?;
+        if reconciled.is_ok() {
+            tx.commit().await?;
+        }
+        Ok(reconciled)
+    }
 
+    /// The same inside a transaction, which the caller commits, or drops to have only looked.
+    pub(crate) async fn reconcile_in<P: Pulled>(
+        &self,
+        tx: &mut Tx,
+        batch: &Batch<P>,
+        place: &Place,
+        without_missing: bool,
+    ) -> Result<Result<KindCounts, Missing>, Error> {
+        let now = self.now();
         let ids: Vec<Uuid> = batch.incoming.iter().map(|incoming| incoming.xero_id).collect();
         let links = tx.links(self.connection.id, P::KIND, &ids).await?;
         let mut sorted = batch.sort(&links);
         let mut failures = batch.failures.clone();
 
-        let (refs, missing) = self.resolve(&mut tx, &sorted.references()).await?;
+        let (refs, missing) = self.table.resolve_all(tx, &sorted.references()).await?;
         if !missing.is_empty() {
             if !without_missing {
                 return Ok(Err(missing));
@@ -189,9 +228,19 @@ impl Running<'_> {
             failures.extend(sorted.take_waiting(&missing));
         }
 
-        let merged = self.merge_changed::<P>(&mut tx, &sorted.changed, &mut failures).await?;
-        let mut counts = self.write_new::<P>(&mut tx, &sorted.new, &refs, now).await?;
-        counts.updated = self.write_merged::<P>(&mut tx, &merged, now).await?;
+        let mut meetings = self.identify::<P>(tx, &mut sorted.new, &mut failures, now).await?;
+        meetings.extend(self.meetings::<P>(tx, &sorted.changed, &mut failures).await?);
+        self.brake_pull::<P>(tx, &meetings).await?;
+        let mut counts = self.write_new::<P>(tx, &sorted.new, &refs, now).await?;
+        self.note_merges::<P>(&meetings);
+        let met = self.table.meet::<P>(tx, meetings, now).await?;
+        counts.updated = i64::try_from(met.iter().filter(|met| met.wrote_local).count()).unwrap_or(i64::MAX);
+        counts.conflicts = i64::try_from(met.iter().map(|met| met.open_conflicts).sum::<usize>()).unwrap_or(i64::MAX);
+        self.note_met::<P>(&met);
+        let to_send: Vec<i64> = met.iter().filter(|met| met.has_to_be_sent()).map(|met| met.local_id).collect();
+        if P::KIND.is_two_way() && !to_send.is_empty() {
+            tx.capture(self.connection.org, P::KIND, &to_send, now).await?;
+        }
         tx.touch_links(self.connection.id, P::KIND, &sorted.touched).await?;
 
         counts.expected = place.expected;
@@ -203,24 +252,12 @@ impl Running<'_> {
             // Fetched out of turn: what fails here makes the record that wanted it wait, and is counted there.
             counts.seen = counts.created + counts.updated;
         }
-        self.list_failures::<P>(&mut tx, batch, &failures, now).await?;
+        self.list_failures::<P>(tx, batch, &failures, now).await?;
         if let Some(cursor) = &place.cursor {
             tx.save_cursor(self.connection.id, P::KIND, cursor).await?;
         }
-        let (calls, bytes) = self.take_usage();
-        tx.count_run(self.id, P::KIND, &counts, calls, bytes, now).await?;
-        tx.commit().await?;
+        self.count_sent(tx, P::KIND, &counts, now).await?;
         Ok(Ok(counts))
-    }
-
-    async fn resolve(&self, tx: &mut Tx, wanted: &BTreeSet<(Kind, Uuid)>) -> Result<(Refs, Missing), Error> {
-        let mut refs = Refs::default();
-        for kind in Kind::ALL {
-            let ids: Vec<Uuid> = wanted.iter().filter(|(of, _)| *of == kind).map(|(_, id)| *id).collect();
-            tx.resolve(self.connection.id, kind, &ids, &mut refs).await?;
-        }
-        let missing = wanted.iter().filter(|(kind, id)| !refs.contains(*kind, *id)).copied().collect();
-        Ok((refs, missing))
     }
 
     async fn write_new<P: Pulled>(
@@ -243,16 +280,22 @@ impl Running<'_> {
             local_ids.iter().map(|id| self.event::<P>("record.created", Some(*id))).collect()
         };
         tx.add_events(self.connection.org, &events, now).await?;
+        for incoming in new {
+            let ids = (None, Some(incoming.xero_id));
+            self.note::<P>(PlanSide::App, PlanAction::Create, ids, || P::label(&incoming.record), |item| {
+                item.xero_version = Some(version(&incoming.record));
+            });
+        }
         Ok(KindCounts { created, ..KindCounts::default() })
     }
 
-    /// Merges each changed record with its local row and base.
-    async fn merge_changed<'a, P: Pulled>(
+    /// Changed records with their local rows and bases.
+    async fn meetings<P: Pulled>(
         &self,
         tx: &mut Tx,
-        changed: &[(&'a Incoming<P::Record>, Link)],
+        changed: &[(&Incoming<P::Record>, Link)],
         failures: &mut Vec<NewFailure>,
-    ) -> Result<Vec<Merged<'a, P::Record>>, Error> {
+    ) -> Result<Vec<Meeting<P::Record>>, Error> {
         if changed.is_empty() {
             return Ok(Vec::new());
         }
@@ -260,69 +303,33 @@ impl Running<'_> {
         let local_ids: Vec<i64> = changed.iter().map(|(_, link)| link.local_id).collect();
         let bases = tx.bases(self.connection.id, P::KIND, &ids).await?;
         let rows = tx.lock_books::<P::Record>(self.connection.id, &local_ids).await?;
-        let rows: HashMap<i64, BookRow<P::Record>> = rows.into_iter().map(|row| (row.id, row)).collect();
-        let mut merged = Vec::with_capacity(changed.len());
+        let mut rows: HashMap<i64, BookRow<P::Record>> = rows.into_iter().map(|row| (row.id, row)).collect();
+        let mut meetings = Vec::with_capacity(changed.len());
         for (incoming, link) in changed {
-            let base = bases.get(&incoming.xero_id).and_then(|base| serde_json::from_slice(base).ok());
-            match (rows.get(&link.local_id), base) {
-                (Some(row), Some(base)) => {
-                    let decision = merge(&base, &row.record, &incoming.record, policy(row, incoming))
-                        .map_err(|error| Error::Internal(format!("a merge gave no record: {error}")))?;
-                    merged.push(Merged { incoming, local_id: link.local_id, decision });
+            match bases.get(&incoming.xero_id).map(|base| parse_base::<P>(base)) {
+                Some(Ok(base)) => {
+                    meetings.push(incoming.meeting(link.local_id, base, rows.remove(&link.local_id), false));
                 }
-                (None, _) => failures.push(NewFailure {
-                    remote_key: incoming.xero_id.to_string(),
-                    code: "TO-LOCAL-MISSING",
-                    message: format!("the local {} {} was deleted while xero still has it", P::KIND, link.local_id),
-                    raw: None,
-                }),
-                (Some(_), None) => failures.push(NewFailure {
+                _ => failures.push(NewFailure {
                     remote_key: incoming.xero_id.to_string(),
                     code: "TO-BAD-BASE",
                     message: "the state that both sides last agreed on cannot be read".into(),
-                    raw: None,
+                    ..NewFailure::default()
                 }),
             }
         }
-        Ok(merged)
+        Ok(meetings)
     }
 
-    async fn write_merged<P: Pulled>(
-        &self,
-        tx: &mut Tx,
-        merged: &[Merged<'_, P::Record>],
-        now: Timestamp,
-    ) -> Result<i64, Error> {
-        let written: Vec<(i64, &P::Record)> =
-            merged.iter().filter_map(|m| Some((m.local_id, m.decision.write_local.as_ref()?))).collect();
-        let refs = self.references_of(tx, &written).await?;
-        tx.update_books(&written, &refs, now).await?;
-        let bases: Vec<Vec<u8>> = merged.iter().map(|m| canonical(&m.decision.base)).collect();
-        let links: Vec<LinkChange<'_>> =
-            merged.iter().zip(&bases).map(|(m, base)| link(m.incoming, m.local_id, base)).collect();
-        tx.update_links(self.connection.id, P::KIND, &links).await?;
-        let mut events: Vec<NewEvent> =
-            written.iter().map(|(id, _)| self.event::<P>("record.updated", Some(*id))).collect();
-        for m in merged {
-            for conflict in &m.decision.conflicts {
-                let winner = conflict.winner.map_or("open", |side| if side == Side::App { "app" } else { "xero" });
-                let details = serde_json::json!({ "field": conflict.field, "winner": winner }).to_string();
-                let event = self.event::<P>("record.conflict", Some(m.local_id));
-                events.push(NewEvent { details: Some(details), ..event });
-            }
-        }
-        tx.add_events(self.connection.org, &events, now).await?;
-        Ok(i64::try_from(written.len()).unwrap_or(i64::MAX))
-    }
-
-    /// What a merged record refers to may come from the local row, not from the page.
-    async fn references_of<R: store::Books>(&self, tx: &mut Tx, written: &[(i64, &R)]) -> Result<Refs, Error> {
-        let wanted: BTreeSet<(Kind, Uuid)> = written
-            .iter()
-            .flat_map(|(_, record)| record.references())
-            .filter_map(|(kind, target)| Some((kind, target.xero()?)))
-            .collect();
-        Ok(self.resolve(tx, &wanted).await?.0)
+    /// A contact that was merged into another leaves its documents to it.
+    fn note_merges<P: Pulled>(&self, meetings: &[Meeting<P::Record>]) {
+        let Ok(mut merged) = self.merged.lock() else { return };
+        merged.extend(
+            meetings
+                .iter()
+                .filter(|meeting| P::merged_into(&meeting.base).is_none() && P::merged_into(&meeting.remote).is_some())
+                .map(|meeting| meeting.local_id),
+        );
     }
 
     /// Lists what failed, and closes what had failed and came over now.
@@ -333,9 +340,7 @@ impl Running<'_> {
         failures: &[NewFailure],
         now: Timestamp,
     ) -> Result<(), Error> {
-        for failure in failures {
-            tx.add_failure(self.connection.id, P::KIND, self.id, failure, now).await?;
-        }
+        tx.add_failures(self.connection.id, P::KIND, self.run_id(), failures, now).await?;
         let open = tx.open_failure_keys(self.connection.id, P::KIND).await?;
         if open.is_empty() {
             return Ok(());
@@ -349,19 +354,30 @@ impl Running<'_> {
     }
 
     fn event<P: Pulled>(&self, what: &'static str, local_id: Option<i64>) -> NewEvent {
-        NewEvent { what, kind: Some(P::KIND), local_id, run: Some(self.id), details: None }
+        NewEvent { what, kind: Some(P::KIND), local_id, run: self.run_id(), details: None }
+    }
+}
+
+impl<R: Clone> Incoming<R> {
+    /// This state of Xero and a local row, about to meet.
+    pub(crate) fn meeting(&self, local_id: i64, base: R, row: Option<BookRow<R>>, is_new_link: bool) -> Meeting<R> {
+        Meeting {
+            xero_id: self.xero_id,
+            local_id,
+            base,
+            row,
+            remote: self.record.clone(),
+            remote_hash: self.hash,
+            remote_updated: self.updated,
+            is_new_link,
+            gone_at: None,
+        }
     }
 }
 
 /// Older for certain: without a time stamp nothing is.
 fn is_older(incoming: Option<Timestamp>, known: Option<Timestamp>) -> bool {
     matches!((incoming, known), (Some(incoming), Some(known)) if incoming < known)
-}
-
-/// Last write wins, until policies are settings (product.md C2).
-fn policy<R>(row: &BookRow<R>, incoming: &Incoming<R>) -> Policy {
-    let is_app_later = incoming.updated.is_some_and(|updated| row.updated_at > updated);
-    Policy::LastWrite(if is_app_later { Side::App } else { Side::Xero })
 }
 
 fn link<'a, R>(incoming: &Incoming<R>, local_id: i64, base: &'a [u8]) -> LinkChange<'a> {

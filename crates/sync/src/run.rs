@@ -3,15 +3,23 @@
 //! Everything that a run has done is in the database page by page, so that one cut off anywhere, by a crash, a limit or
 //! a dead network, is taken up by the next run where it stopped.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use model::accounting::Facts;
 use model::{ConnectionId, Kind};
-use store::{Connection, KindCounts, Lease, Mode, RunState, TenantFacts};
+use store::{Connection, KindCounts, Lease, Mode, RunDirection, RunState, TenantFacts};
+use uuid::Uuid;
 use xero::{Books, BooksUsage, Lane};
 
 use crate::map::for_kind;
+use crate::meet::Table;
+use crate::outgoing::for_two_way;
+use crate::plan::Sheet;
+use crate::push::PushOutcome;
 use crate::{Engine, Error};
 
 /// How a run stands, told once at its beginning and after every page.
@@ -56,7 +64,37 @@ impl RunOutcome {
             updated: sum.updated + counts.updated,
             unchanged: sum.unchanged + counts.unchanged,
             failed: sum.failed + counts.failed,
+            sent_created: sum.sent_created + counts.sent_created,
+            sent_updated: sum.sent_updated + counts.sent_updated,
+            sent_removed: sum.sent_removed + counts.sent_removed,
+            refused: sum.refused + counts.refused,
+            conflicts: sum.conflicts + counts.conflicts,
         })
+    }
+
+    /// Adds what the push that followed did.
+    fn add(&mut self, pushed: &PushOutcome) {
+        self.calls += pushed.calls;
+        for (kind, counts) in &pushed.kinds {
+            let at = match self.kinds.iter().position(|(of, _)| of == kind) {
+                Some(at) => at,
+                None => {
+                    self.kinds.push((*kind, KindCounts::default()));
+                    self.kinds.sort_by_key(|(kind, _)| *kind);
+                    self.kinds.iter().position(|(of, _)| of == kind).unwrap_or_default()
+                }
+            };
+            let sum = &mut self.kinds[at].1;
+            sum.sent_created += counts.sent_created;
+            sum.sent_updated += counts.sent_updated;
+            sum.sent_removed += counts.sent_removed;
+            sum.refused += counts.refused;
+            sum.conflicts += counts.conflicts;
+        }
+        let is_partial = pushed.kinds.iter().any(|(_, counts)| counts.refused > 0) || !pushed.braked.is_empty();
+        if is_partial && self.state == RunState::Completed {
+            self.state = RunState::Partial;
+        }
     }
 }
 
@@ -70,9 +108,22 @@ pub(crate) struct Running<'a> {
     pub(crate) mode: Mode,
     /// The first run of a connection records one event a page, not one a record.
     pub(crate) is_first: bool,
+    /// Who or what asked for it.
+    pub(crate) by: Arc<str>,
     pub(crate) progress: &'a (dyn Fn(Progress) + Send + Sync),
-    counted_calls: AtomicU64,
-    counted_bytes: AtomicU64,
+    pub(crate) table: Table,
+    pub(crate) facts: Facts,
+    /// What this run would do, or may do; none for a run that just does it.
+    pub(crate) sheet: Option<Sheet>,
+    /// Documents that a push has changed the amounts of.
+    pub(crate) touched: Mutex<BTreeSet<(Kind, Uuid)>>,
+    pub(crate) removals_pulled: AtomicI64,
+    /// Brakes whose approval this run goes by.
+    pub(crate) approved: Mutex<BTreeSet<i64>>,
+    /// Local customers whose contact was merged into another in Xero, as this run learned.
+    pub(crate) merged: Mutex<BTreeSet<i64>>,
+    pub(crate) counted_calls: AtomicU64,
+    pub(crate) counted_bytes: AtomicU64,
 }
 
 impl Running<'_> {
@@ -102,6 +153,7 @@ impl Running<'_> {
                 other => other?,
             }
         }
+        self.follow_merges().await?;
         if let Some(error) = first {
             return Err(error);
         }
@@ -109,6 +161,26 @@ impl Running<'_> {
             for kind in Kind::ALL {
                 for_kind!(kind, P => self.retry_failed::<P>().await?);
             }
+        } else if !self.is_first {
+            for kind in Kind::ALL.into_iter().filter(|kind| kind.is_two_way()) {
+                for_two_way!(kind, P => self.sweep_kind::<P>().await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The documents of a contact that was merged into another moved with it, and Xero need not have dated that.
+    async fn follow_merges(&self) -> Result<(), Error> {
+        let merged: Vec<i64> =
+            self.merged.lock().map(|mut merged| std::mem::take(&mut *merged)).unwrap_or_default().into_iter().collect();
+        if merged.is_empty() {
+            return Ok(());
+        }
+        for kind in [Kind::Invoice, Kind::CreditNote, Kind::Prepayment, Kind::Overpayment, Kind::BankTransaction] {
+            let mut tx = self.engine.store().read().await?;
+            let documents = tx.documents_of(self.connection.id, kind, &merged).await?;
+            drop(tx);
+            for_kind!(kind, P => self.fetch_missing::<P>(&documents, 0).await?);
         }
         Ok(())
     }
@@ -132,31 +204,11 @@ impl Running<'_> {
         tx.count_run_calls(self.id, Some("settings"), calls, bytes, self.now()).await?;
         Ok(tx.commit().await?)
     }
-
-    /// Keeps the lease while a call waits for its turn; ends only when the lease is lost.
-    async fn keep_lease(&self) -> Error {
-        let third = Duration::from_secs(self.lease.seconds.unsigned_abs()) / 3;
-        loop {
-            self.engine.parts.clock.sleep(third).await;
-            let renewed = async {
-                let mut tx = self.engine.store().begin().await?;
-                tx.hold_lease(&self.lease).await?;
-                tx.commit().await
-            };
-            match renewed.await {
-                Err(error @ store::Error::LeaseLost(_)) => return error.into(),
-                // A database that is away is noticed by the work itself.
-                Err(error) => tracing::warn!(%error, "the lease could not be renewed"),
-                Ok(()) => {}
-            }
-        }
-    }
 }
 
 impl Engine {
-    /// Syncs a connection: reads Xero into the books. One run at a time per connection, over all processes.
-    ///
-    /// Dropping the future stops the run between two transactions; the next one goes on from there.
+    /// Syncs a connection both ways: reads what changed in Xero into the books, then tells Xero what the App changed.
+    /// The push is a run of its own in the history; its counts are added to this outcome.
     ///
     /// # Errors
     /// [`Error::Busy`], [`Error::NeedsReconnect`] and others. One bad record is none: it is listed, and the run is
@@ -168,28 +220,40 @@ impl Engine {
         triggered_by: &str,
         progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<RunOutcome, Error> {
+        let mut outcome = self.pull(id, mode, triggered_by, progress).await?;
+        match self.push(id, triggered_by).await {
+            Ok(pushed) => outcome.add(&pushed),
+            // Whoever is at it pushes everything.
+            Err(Error::Busy) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(outcome)
+    }
+
+    /// Reads Xero into the books. One run at a time per connection, over all processes.
+    ///
+    /// Dropping the future stops the run between two transactions; the next one goes on from there.
+    ///
+    /// # Errors
+    /// As [`Engine::sync`].
+    pub async fn pull(
+        &self,
+        id: ConnectionId,
+        mode: Mode,
+        triggered_by: &str,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<RunOutcome, Error> {
         let connection = self.connection(id).await?;
         let books = self.books(&connection, Lane::Background).await?;
-        let lease = self
-            .parts
-            .store
-            .acquire_lease(&format!("pull:{id}"), &self.holder, self.parts.settings.lease_s)
-            .await?
-            .ok_or(Error::Busy)?;
-        let guard = ReleaseOnDrop { engine: self.clone(), lease: Some(lease.clone()) };
+        let lease = self.lease(&format!("pull:{id}")).await?;
+        let guard = ReleaseOnDrop::new(self, &lease);
 
         let (run, mode, resumed, is_first) = self.open_run(id, mode, triggered_by, &lease).await?;
         let running = Running {
-            engine: self,
-            connection,
             books: books.metered(Lane::Background),
-            lease,
-            id: run,
-            mode,
             is_first,
             progress,
-            counted_calls: AtomicU64::new(0),
-            counted_bytes: AtomicU64::new(0),
+            ..self.running(&connection, books, lease, run, mode, triggered_by).await?
         };
         // Whoever asked for the run learns its id before the first page is there.
         progress(Progress { run, kind: Kind::ALL[0], counts: KindCounts::default() });
@@ -223,9 +287,12 @@ impl Engine {
             Some(old) => {
                 let why = ("TO-SUPERSEDED", "a full sync was asked for before this one was finished");
                 tx.finish_run(old.id, RunState::Cancelled, Some(why), false, now).await?;
-                (tx.start_run(id, mode, by, now).await?, mode, false, false)
+                (tx.start_run_in(id, mode, RunDirection::Pull, by, now).await?, mode, false, false)
             }
-            None => (tx.start_run(id, mode, by, now).await?, mode, false, newest.is_empty()),
+            None => {
+                let run = tx.start_run_in(id, mode, RunDirection::Pull, by, now).await?;
+                (run, mode, false, newest.is_empty())
+            }
         };
         tx.commit().await?;
         Ok(opened)
@@ -242,6 +309,11 @@ impl Running<'_> {
             }
             self.mark_connection(error).await?;
         }
+        if let Err(Error::Braked(braked)) = &worked {
+            let mut tx = self.engine.store().begin().await?;
+            self.ask(&mut tx, (*braked).into()).await?;
+            tx.commit().await?;
+        }
         let (calls, bytes) = self.take_usage();
         let now = self.now();
         let mut tx = self.engine.store().begin().await?;
@@ -255,6 +327,13 @@ impl Running<'_> {
         };
         let error = worked.as_ref().err().map(|error| (error.code(), error.to_string()));
         let shown = error.as_ref().map(|(code, message)| (*code, message.as_str()));
+        if worked.is_ok() {
+            self.use_approvals(&mut tx).await?;
+            // What waited for a first reading waits no longer.
+            for kind in Kind::ALL.into_iter().filter(|kind| kind.is_two_way()) {
+                tx.wake_captures(self.connection.org, kind).await?;
+            }
+        }
         // Whatever stopped it, what it has read stays read, and the next run goes on from there.
         tx.finish_run(self.id, state, shown, worked.is_err(), now).await?;
         let run = tx.run(self.id).await?;
@@ -276,7 +355,7 @@ impl Running<'_> {
     }
 
     /// What an error says about the connection is kept with it, so that status and pages say it too.
-    async fn mark_connection(&self, error: &Error) -> Result<(), Error> {
+    pub(crate) async fn mark_connection(&self, error: &Error) -> Result<(), Error> {
         use store::ConnectionState::{Disconnected, NeedsReconnect};
         let (state, reason) = match error {
             Error::Xero(xero::Error::Disconnected { .. }) => (Disconnected, "somebody disconnected it in Xero"),
@@ -297,14 +376,18 @@ impl Running<'_> {
 }
 
 /// Gives the lease back when a run is dropped half-way, so that the next need not wait for its end.
-struct ReleaseOnDrop {
+pub(crate) struct ReleaseOnDrop {
     engine: Engine,
     lease: Option<Lease>,
 }
 
 impl ReleaseOnDrop {
+    pub(crate) fn new(engine: &Engine, lease: &Lease) -> Self {
+        Self { engine: engine.clone(), lease: Some(lease.clone()) }
+    }
+
     /// A lease that cannot be given back ends by itself; that is no reason to call a good run failed.
-    async fn release(mut self) {
+    pub(crate) async fn release(mut self) {
         if let Some(lease) = self.lease.take()
             && let Err(error) = self.engine.store().release_lease(&lease).await
         {

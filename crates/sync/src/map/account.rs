@@ -27,4 +27,8 @@ impl Pulled for Accounts {
             currency: text(wire.currency_code),
         })
     }
+
+    fn label(record: &Account) -> String {
+        record.code.clone().unwrap_or_else(|| record.name.clone())
+    }
 }

@@ -37,4 +37,20 @@ impl Pulled for BankTransactions {
             is_reconciled: wire.is_reconciled.unwrap_or_default(),
         })
     }
+
+    fn label(record: &BankTransaction) -> String {
+        record.reference.clone().unwrap_or_else(|| record.total.to_string())
+    }
+
+    fn is_marked(marker: &str, record: &BankTransaction) -> bool {
+        crate::outgoing::is_marked::<Self>(marker, record)
+    }
+
+    fn prepare(record: &mut BankTransaction, base: &BankTransaction, rates: &crate::amounts::Rates) {
+        rates.prepare_bank_transaction(record, base);
+    }
+
+    fn set_customer(record: &mut BankTransaction, customer: model::Ref) {
+        record.customer = Some(customer);
+    }
 }

@@ -40,6 +40,18 @@ impl Pulled for Contacts {
             addresses,
         })
     }
+
+    fn label(record: &Customer) -> String {
+        record.name.clone()
+    }
+
+    fn merged_into(record: &Customer) -> Option<uuid::Uuid> {
+        record.merged_into
+    }
+
+    fn is_marked(marker: &str, record: &Customer) -> bool {
+        crate::outgoing::is_marked::<Self>(marker, record)
+    }
 }
 
 fn phone(wire: xero::Phone) -> Option<Phone> {

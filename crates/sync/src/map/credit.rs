@@ -44,6 +44,10 @@ impl Pulled for CreditNotes {
     fn map(wire: xero::CreditNote) -> Result<Credit, Rejection> {
         credit!(wire, "credit note", number: short("number", wire.credit_note_number)?, lines: Exclusive)
     }
+
+    fn label(record: &Credit) -> String {
+        record.number.clone().or_else(|| record.reference.clone()).unwrap_or_default()
+    }
 }
 
 impl Pulled for Prepayments {
@@ -54,6 +58,10 @@ impl Pulled for Prepayments {
     fn map(wire: xero::Prepayment) -> Result<Credit, Rejection> {
         credit!(wire, "prepayment", number: short("number", wire.invoice_number)?, lines: Inclusive)
     }
+
+    fn label(record: &Credit) -> String {
+        record.number.clone().or_else(|| record.reference.clone()).unwrap_or_default()
+    }
 }
 
 impl Pulled for Overpayments {
@@ -63,6 +71,10 @@ impl Pulled for Overpayments {
 
     fn map(wire: xero::Overpayment) -> Result<Credit, Rejection> {
         credit!(wire, "overpayment", number: None, lines: NoTax)
+    }
+
+    fn label(record: &Credit) -> String {
+        record.number.clone().or_else(|| record.reference.clone()).unwrap_or_default()
     }
 }
 

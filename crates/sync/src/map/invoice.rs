@@ -38,4 +38,20 @@ impl Pulled for Invoices {
             fully_paid_on: date(wire.fully_paid_on_date),
         })
     }
+
+    fn label(record: &Invoice) -> String {
+        record.number.clone().or_else(|| record.reference.clone()).unwrap_or_default()
+    }
+
+    fn is_marked(marker: &str, record: &Invoice) -> bool {
+        crate::outgoing::is_marked::<Self>(marker, record)
+    }
+
+    fn prepare(record: &mut Invoice, base: &Invoice, rates: &crate::amounts::Rates) {
+        rates.prepare_invoice(record, base);
+    }
+
+    fn set_customer(record: &mut Invoice, customer: model::Ref) {
+        record.customer = Some(customer);
+    }
 }

@@ -43,7 +43,7 @@ pub(crate) trait Pulled: Send + Sync + 'static {
     /// What Xero sends.
     type Wire: xero::Entity;
     /// What the books hold.
-    type Record: store::Books;
+    type Record: store::Books + crate::matching::Alike;
     /// Its name.
     const KIND: Kind;
     /// Archived and deleted records are asked for too: they are how a deletion shows.
@@ -56,6 +56,25 @@ pub(crate) trait Pulled: Send + Sync + 'static {
 
     /// The record.
     fn map(wire: Self::Wire) -> Result<Self::Record, Rejection>;
+
+    /// What people call a record: its name or number.
+    fn label(record: &Self::Record) -> String;
+
+    /// Whether a record bears the mark of a create of ours, as it was written down with its intent.
+    fn is_marked(_marker: &str, _record: &Self::Record) -> bool {
+        false
+    }
+
+    /// Brings the amounts of the App's record up to date that follow from what the App changed since `base`.
+    fn prepare(_record: &mut Self::Record, _base: &Self::Record, _rates: &crate::amounts::Rates) {}
+
+    /// The record that this one was merged into in Xero.
+    fn merged_into(_record: &Self::Record) -> Option<Uuid> {
+        None
+    }
+
+    /// Points a document at another customer.
+    fn set_customer(_record: &mut Self::Record, _customer: model::Ref) {}
 }
 
 /// Calls a generic function or method for the kind that a value names.
@@ -109,6 +128,18 @@ pub(crate) use contact::Contacts;
 pub(crate) use invoice::Invoices;
 pub(crate) use payment::Payments;
 pub(crate) use tax_rate::TaxRates;
+
+/// The names by which a kind's fields merge: fields, and groups of fields.
+pub(crate) fn field_names(kind: Kind) -> Vec<&'static str> {
+    fn of<R: model::Record>() -> Vec<&'static str> {
+        let mut names: Vec<&'static str> =
+            R::FIELDS.iter().map(|field| field.group.unwrap_or(field.name).trim_start_matches("r#")).collect();
+        names.push("presence");
+        names.dedup();
+        names
+    }
+    for_kind!(kind, P => of::<<P as Pulled>::Record>())
+}
 
 /// An amount that may be missing.
 fn amount(name: &str, value: Option<Decimal>) -> Result<Option<Amount>, Rejection> {

@@ -42,6 +42,14 @@ impl Pulled for Payments {
             is_reconciled: wire.is_reconciled.unwrap_or_default(),
         })
     }
+
+    fn label(record: &Payment) -> String {
+        record.reference.clone().unwrap_or_else(|| record.amount.to_string())
+    }
+
+    fn is_marked(marker: &str, record: &Payment) -> bool {
+        crate::outgoing::is_marked::<Self>(marker, record)
+    }
 }
 
 /// What a payment settles or refunds.

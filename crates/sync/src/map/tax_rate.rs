@@ -32,4 +32,8 @@ impl Pulled for TaxRates {
             applies_to_revenue: wire.can_apply_to_revenue.unwrap_or_default(),
         })
     }
+
+    fn label(record: &TaxRate) -> String {
+        record.name.clone()
+    }
 }

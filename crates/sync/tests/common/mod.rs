@@ -2,6 +2,9 @@
 //! it, change it or lose it.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
 
+pub mod crash;
+pub mod sql;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
