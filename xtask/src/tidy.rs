@@ -43,6 +43,7 @@ pub(crate) const RULES: &[Rule] = &[
     supply::every_dependency_has_a_reason,
     supply::manifests_follow_the_workspace,
     code::sql_lives_in_store,
+    code::bases_are_written_where_both_sides_meet,
     code::the_environment_is_read_by_the_binary,
     code::clock_and_chance_come_in_from_the_binary,
     code::modules_say_what_they_are_for,

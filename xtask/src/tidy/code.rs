@@ -36,6 +36,25 @@ pub(super) fn the_environment_is_read_by_the_binary(repository: &Repository) -> 
     )
 }
 
+/// What both sides agreed on is written where they meet, and nowhere else; or two writers of it would part them.
+pub(super) fn bases_are_written_where_both_sides_meet(repository: &Repository) -> Vec<Violation> {
+    let places = [
+        "crates/store/",
+        // Merges, for everybody.
+        "crates/sync/src/meet.rs",
+        // New from Xero: nothing to merge with.
+        "crates/sync/src/reconcile.rs",
+        // A person's decision.
+        "crates/sync/src/settle.rs",
+    ];
+    forbid(
+        repository,
+        &places,
+        &[".insert_links(", ".update_links("],
+        "links and bases are written by `sync::meet`; hand it a `Meeting`",
+    )
+}
+
 /// A run that can be repeated exactly needs time and chance to be given to it.
 pub(super) fn clock_and_chance_come_in_from_the_binary(repository: &Repository) -> Vec<Violation> {
     let sources = [
@@ -204,6 +223,14 @@ mod tests {
         assert_eq!(the_environment_is_read_by_the_binary(&with_file("crates/tieout/src/a.rs", text)), []);
         let built_in = "const VERSION: &str = env!(\"CARGO_PKG_VERSION\");";
         assert_eq!(the_environment_is_read_by_the_binary(&with_file("crates/sync/src/a.rs", built_in)), []);
+    }
+
+    #[test]
+    fn a_second_writer_of_bases_is_found() {
+        let text = "fn f() { tx.update_links(a, b, &c); }";
+        let found = |path| bases_are_written_where_both_sides_meet(&with_file(path, text)).len();
+        assert_eq!(found("crates/sync/src/pull.rs"), 1);
+        assert_eq!(found("crates/sync/src/meet.rs"), 0);
     }
 
     #[test]
