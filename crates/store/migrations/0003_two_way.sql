@@ -194,6 +194,13 @@ CREATE UNIQUE INDEX failures_record ON failures (connection_id, kind, remote_key
 CREATE INDEX failures_local ON failures (connection_id, kind, local_id);
 CREATE INDEX failures_code ON failures (connection_id, code);
 
+-- Nothing of a kind is created in Xero before the whole of it was read from there once.
+ALTER TABLE cursors ADD COLUMN read_whole BOOLEAN NOT NULL DEFAULT FALSE;
+UPDATE cursors SET read_whole = TRUE WHERE read_until IS NOT NULL AND connection_id IN
+    (SELECT connection_id FROM runs WHERE mode = 'FULL' AND state IN ('COMPLETED', 'PARTIAL'));
+
+CREATE INDEX events_record ON events (org_id, kind, local_id, id);
+
 ALTER TABLE runs ADD COLUMN direction TEXT NOT NULL DEFAULT 'PULL';
 ALTER TABLE run_kinds ADD COLUMN sent_created BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE run_kinds ADD COLUMN sent_updated BIGINT NOT NULL DEFAULT 0;

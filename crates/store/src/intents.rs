@@ -367,6 +367,11 @@ impl Tx {
         parts: &[SendPart],
         now: Timestamp,
     ) -> Result<i64, Error> {
+        let planned: Vec<i64> = parts.iter().map(|part| part.intent).collect();
+        let lock = "SELECT id FROM intents WHERE id = ANY($1) AND state = 'PLANNED' ORDER BY id FOR UPDATE";
+        if self.query(lock, &[Value::Ints(&planned)]).await?.len() != parts.len() {
+            return Err(Error::Constraint("an intent is not planned any more: a pull has found its record".into()));
+        }
         let sql = "INSERT INTO sends (connection_id, kind, method, target, idempotency_key, body, elements, state, \
                    fence, first_sent_at, last_sent_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'SENDING', $8, $9, $9) \
                    RETURNING id";
@@ -565,7 +570,8 @@ impl Tx {
     /// Those of the database.
     pub async fn replan(&mut self, intent: i64, now: Timestamp) -> Result<(), Error> {
         let sql = "UPDATE intents SET state = 'PLANNED', attempt = attempt + 1, send_id = NULL, position = NULL, \
-                   absent_at = NULL, not_before = NULL, code = NULL, message = NULL, updated_at = $2 WHERE id = $1";
+                   absent_at = NULL, not_before = NULL, code = NULL, message = NULL, updated_at = $2 \
+                   WHERE id = $1 AND state IN ('PLANNED', 'SENDING', 'UNKNOWN')";
         self.execute(sql, &[Value::Int(intent), Value::Instant(now)]).await.map(drop)
     }
 

@@ -194,7 +194,7 @@ impl Tx {
     }
 
     /// Local ids without a link that somebody may have meant as the partner of a record that is new in Xero: changed and
-    /// not looked at yet, on their way to Xero, or refused there.
+    /// not looked at yet, on their way to Xero, or refused there. By id, after `after`.
     ///
     /// # Errors
     /// Those of the database.
@@ -203,6 +203,7 @@ impl Tx {
         connection: ConnectionId,
         org: OrgId,
         kind: Kind,
+        after: i64,
         limit: i64,
     ) -> Result<Vec<i64>, Error> {
         let sql = "SELECT w.local_id FROM (\
@@ -213,8 +214,14 @@ impl Tx {
                    AND local_id IS NOT NULL AND resolved_at IS NULL AND ignored_at IS NULL) AS w \
                    WHERE NOT EXISTS (SELECT 1 FROM links l \
                    WHERE l.connection_id = $1 AND l.local_id = w.local_id AND l.kind = $3) \
-                   ORDER BY w.local_id LIMIT $4";
-        let params = [Value::Int(connection.0), Value::Int(org.0), Value::Text(kind.as_str()), Value::Int(limit)];
+                   AND w.local_id > $4 ORDER BY w.local_id LIMIT $5";
+        let params = [
+            Value::Int(connection.0),
+            Value::Int(org.0),
+            Value::Text(kind.as_str()),
+            Value::Int(after),
+            Value::Int(limit),
+        ];
         self.query(sql, &params).await?.into_iter().map(|mut row| row.take()).collect()
     }
 

@@ -22,6 +22,9 @@ pub struct Cursor {
     pub pass: i64,
     /// True once that run has read this kind to its end.
     pub complete: bool,
+    /// True once every record of this kind was read, in one reading of the whole list. What Xero has is known then, so
+    /// that what is not among it may be created there.
+    pub read_whole: bool,
 }
 
 impl Tx {
@@ -30,7 +33,7 @@ impl Tx {
     /// # Errors
     /// Those of the database.
     pub async fn cursor(&mut self, connection: ConnectionId, kind: Kind) -> Result<Cursor, Error> {
-        let sql = "SELECT read_until, run_id, pull_from, next_page, pass, complete FROM cursors \
+        let sql = "SELECT read_until, run_id, pull_from, next_page, pass, complete, read_whole FROM cursors \
                    WHERE connection_id = $1 AND kind = $2";
         let Some(mut row) = self.query_opt(sql, &[Value::Int(connection.0), Value::Text(kind.as_str())]).await? else {
             return Ok(Cursor { next_page: 1, ..Cursor::default() });
@@ -42,6 +45,7 @@ impl Tx {
             next_page: row.take()?,
             pass: row.take()?,
             complete: row.take()?,
+            read_whole: row.take()?,
         })
     }
 
@@ -50,9 +54,10 @@ impl Tx {
     /// # Errors
     /// Those of the database.
     pub async fn save_cursor(&mut self, connection: ConnectionId, kind: Kind, cursor: &Cursor) -> Result<(), Error> {
-        let sql = "INSERT INTO cursors (connection_id, kind, read_until, run_id, pull_from, next_page, pass, complete) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (connection_id, kind) DO UPDATE SET \
-                   read_until = $3, run_id = $4, pull_from = $5, next_page = $6, pass = $7, complete = $8";
+        let sql = "INSERT INTO cursors (connection_id, kind, read_until, run_id, pull_from, next_page, pass, complete, \
+                   read_whole) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (connection_id, kind) DO UPDATE SET \
+                   read_until = $3, run_id = $4, pull_from = $5, next_page = $6, pass = $7, complete = $8, \
+                   read_whole = $9";
         let instant = |at: Option<Timestamp>| at.map_or(Value::Null, Value::Instant);
         let params = [
             Value::Int(connection.0),
@@ -63,6 +68,7 @@ impl Tx {
             Value::Int(cursor.next_page),
             Value::Int(cursor.pass),
             Value::Bool(cursor.complete),
+            Value::Bool(cursor.read_whole),
         ];
         self.execute(sql, &params).await.map(drop)
     }

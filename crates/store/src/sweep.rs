@@ -1,6 +1,6 @@
 //! Looks over whole kinds: links whose row is gone, contacts that were merged.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use model::{Amount, ConnectionId, Kind, OrgId};
 use uuid::Uuid;
@@ -56,6 +56,24 @@ impl Tx {
                    AND t.merged_into IS NOT NULL";
         let rows = self.query(sql, &[Value::Int(connection.0), Value::Uuids(xero_ids)]).await?;
         rows.into_iter().map(|mut row| Ok((row.take()?, row.take()?))).collect()
+    }
+
+    /// Which of these local rows may have been made more than once in Xero already, and nobody has said which is theirs.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn doubled(
+        &mut self,
+        connection: ConnectionId,
+        kind: Kind,
+        local_ids: &[i64],
+    ) -> Result<HashSet<i64>, Error> {
+        let sql = "SELECT local_id FROM conflicts WHERE connection_id = $1 AND kind = $2 AND local_id = ANY($3) \
+                   AND what = 'SUSPECTED_DUPLICATE' AND state <> 'RESOLVED' \
+                   UNION SELECT local_id FROM failures WHERE connection_id = $1 AND kind = $2 AND local_id = ANY($3) \
+                   AND direction = 'PUSH' AND code = 'TO-DUPLICATE' AND resolved_at IS NULL";
+        let params = [Value::Int(connection.0), Value::Text(kind.as_str()), Value::Ints(local_ids)];
+        self.query(sql, &params).await?.into_iter().map(|mut row| row.take()).collect()
     }
 
     /// The tax rates of an organisation: code and percentage.

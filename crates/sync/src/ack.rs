@@ -16,7 +16,7 @@ use xero::{ElementResult, Field, ListQuery, Written};
 use crate::Error;
 use crate::capture::{later, refused};
 use crate::map::{Pulled, for_kind};
-use crate::meet::{Meeting, Met, parse_base};
+use crate::meet::{Meeting, Met, Table, parse_base};
 use crate::outgoing::Pushed;
 use crate::reconcile::{Batch, Incoming, Place};
 use crate::refusal::classify;
@@ -113,16 +113,39 @@ impl Running<'_> {
     ) -> Result<(), Error> {
         let ids: Vec<Uuid> = saved.iter().map(|(_, incoming, _)| incoming.xero_id).collect();
         let locals: Vec<i64> = saved.iter().map(|(intent, ..)| intent.local_id).collect();
-        let links = tx.full_links(self.connection.id, P::KIND, &ids).await?;
         let rows = tx.lock_books::<P::Record>(self.connection.id, &locals).await?;
         let mut rows: HashMap<i64, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+        // What a pull wrote before it let go of the rows.
+        let links = tx.full_links(self.connection.id, P::KIND, &ids).await?;
+        let linked = tx.links_of_locals(self.connection.id, P::KIND, &locals).await?;
         let (mut meetings, mut ends) = (Vec::new(), Vec::new());
         for (intent, incoming, warnings) in saved {
             let link = links.get(&incoming.xero_id);
+            if let Some(other) = linked.get(&intent.local_id).filter(|other| other.xero_id != incoming.xero_id) {
+                let why = format!(
+                    "it is linked with {} in xero, and xero made {} of it too",
+                    other.xero_id, incoming.xero_id
+                );
+                let refusal = Refusal::new("TO-DUPLICATE", format!("{why}: say which of the two it is"));
+                self.refuse::<P>(tx, intent, refusal, now).await?;
+                continue;
+            }
             if let Some(link) = link.filter(|link| link.local_id != intent.local_id) {
                 let why = format!("xero answered with a record that belongs to the {} {}", P::KIND, link.local_id);
                 let refusal = Refusal::new("TO-DUPLICATE", format!("{why}: say which of the two it is"));
                 self.refuse::<P>(tx, intent, refusal, now).await?;
+                continue;
+            }
+            if link.is_some_and(|link| link.remote_updated_at > incoming.updated && incoming.updated.is_some()) {
+                // A pull has brought something newer than this answer already.
+                ends.push(IntentEnd {
+                    id: intent.id,
+                    state: IntentState::Done,
+                    xero_id: Some(incoming.xero_id),
+                    code: None,
+                    message: Some("changed again in Xero before its answer was written down".into()),
+                });
+                tx.capture(self.connection.org, P::KIND, &[intent.local_id], now).await?;
                 continue;
             }
             let base = match (intent.state, link, &intent.acked) {
@@ -220,7 +243,8 @@ impl Running<'_> {
         why: &str,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let end = IntentEnd { id: intent.id, state, xero_id: intent.xero_id, code: None, message: Some(why.to_owned()) };
+        let end =
+            IntentEnd { id: intent.id, state, xero_id: intent.xero_id, code: None, message: Some(why.to_owned()) };
         Ok(tx.end_intents(&[end], now).await?)
     }
 
@@ -235,7 +259,14 @@ impl Running<'_> {
         now: Timestamp,
     ) -> Result<(), Error> {
         let sent: Vec<String> = serde_json::from_str(&intent.fields).unwrap_or_default();
-        let foreign = foreign_changes(acked, &incoming.record, &sent);
+        if foreign_changes(acked, &incoming.record, &sent).is_empty() {
+            return Ok(());
+        }
+        // Where a conflict stands, both sides do not agree, and what is in Xero is known from the conflict.
+        let standing = tx.standing_conflicts(self.connection.id, P::KIND, &[intent.local_id]).await?;
+        let standing = standing.get(&intent.local_id).map_or(&[][..], Vec::as_slice);
+        let known = Table::with_standing::<P>(acked, standing)?;
+        let foreign = foreign_changes(&known, &incoming.record, &sent);
         if foreign.is_empty() {
             return Ok(());
         }
@@ -325,4 +356,3 @@ fn namesake<P: Pulled>(intent: &Intent) -> Option<ListQuery> {
     filter.expression().ok()?;
     Some(ListQuery { filter: Some(filter), include_archived: archived, page_size: Some(50), ..ListQuery::default() })
 }
-

@@ -1,7 +1,5 @@
 //! The brakes: a run that would remove or change too much of a kind stops and asks (product.md S10).
 
-use std::sync::atomic::Ordering;
-
 use model::{ConnectionId, Kind, Record};
 use store::{Brake, BrakeState, BrakeWhat, Direction, Tx};
 
@@ -38,6 +36,13 @@ impl Extent {
     }
 }
 
+/// What a pull has removed of a kind.
+#[derive(Debug, Default)]
+pub(crate) struct Removals {
+    written: i64,
+    in_page: i64,
+}
+
 /// A brake that was hit: what the run would do, of how many records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Excess {
@@ -61,16 +66,23 @@ impl Running<'_> {
             return Ok(None);
         }
         let of_all = tx.count_links_of(self.connection.id, kind).await?;
-        let Some((what, would)) = extent.excess(of_all) else { return Ok(None) };
-        match tx.brake(self.connection.id, kind, direction, what).await? {
-            Some(brake) if brake.state == BrakeState::Approved && would <= brake.would => {
-                if let Ok(mut approved) = self.approved.lock() {
-                    approved.insert(brake.id);
+        let mut left = extent;
+        while let Some((what, would)) = left.excess(of_all) {
+            match tx.brake(self.connection.id, kind, direction, what).await? {
+                Some(brake) if brake.state == BrakeState::Approved && would <= brake.would => {
+                    if let Ok(mut approved) = self.approved.lock() {
+                        approved.insert(brake.id);
+                    }
+                    // Whoever approved the removals knows that they are changes.
+                    left = match what {
+                        BrakeWhat::Remove => Extent { removals: 0, changes: left.changes - left.removals },
+                        BrakeWhat::Change => Extent::default(),
+                    };
                 }
-                Ok(None)
+                _ => return Ok(Some(Excess { kind, direction, what, would, of_all })),
             }
-            _ => Ok(Some(Excess { kind, direction, what, would, of_all })),
         }
+        Ok(None)
     }
 
     /// An approval is good for one run.
@@ -100,17 +112,32 @@ impl Running<'_> {
             let is_live_here = meeting.row.as_ref().is_some_and(|row| row.record.is_live());
             meeting.base.is_live() && !meeting.remote.is_live() && is_live_here
         };
-        let here = i64::try_from(meetings.iter().filter(is_removed).count()).unwrap_or(i64::MAX);
-        if here == 0 {
+        // A plan is shown to a person, and applying one is a person's word.
+        if self.sheet.is_some() {
             return Ok(());
         }
-        let before = self.removals_pulled.load(Ordering::Relaxed);
+        let here = i64::try_from(meetings.iter().filter(is_removed).count()).unwrap_or(i64::MAX);
+        let before = self.removals_pulled(P::KIND, |removals| {
+            removals.in_page = here;
+            removals.written
+        });
         let extent = Extent { removals: before + here, changes: before + here };
-        if let Some(excess) = self.excess(tx, P::KIND, Direction::Pull, extent).await? {
-            return Err(Error::Braked(excess.into()));
+        match self.excess(tx, P::KIND, Direction::Pull, extent).await? {
+            Some(excess) if here > 0 => Err(Error::Braked(excess.into())),
+            _ => Ok(()),
         }
-        self.removals_pulled.store(before + here, Ordering::Relaxed);
-        Ok(())
+    }
+
+    /// A page was committed: what it removed counts.
+    pub(crate) fn count_removals(&self, kind: Kind) {
+        self.removals_pulled(kind, |removals| {
+            removals.written += removals.in_page;
+            removals.in_page = 0;
+        });
+    }
+
+    fn removals_pulled<T: Default>(&self, kind: Kind, with: impl FnOnce(&mut Removals) -> T) -> T {
+        self.removals.lock().map(|mut removals| with(removals.entry(kind).or_default())).unwrap_or_default()
     }
 }
 

@@ -12,14 +12,16 @@ use model::{ContentHash, Kind, Record, Ref, canonical};
 use store::{BookRow, Captured, FullLink, Intent, IntentEnd, IntentState, NewFailure, NewIntent, Op, Tx};
 
 use crate::Error;
-use crate::brake::Extent;
-use crate::meet::{Meeting, Table};
+use crate::brake::{Excess, Extent};
+use crate::meet::{Meeting, Met, Table};
 use crate::outgoing::Pushed;
 use crate::plan::{PlanAction, PlanSide};
 use crate::run::Running;
 
 /// Captured records that are planned in one transaction.
 const CHUNK: i64 = 500;
+/// Merges of contacts in a row that are followed.
+const MERGES: usize = 8;
 /// How long a record waits for another one before it is looked at again by itself, in seconds.
 const WAIT_S: i64 = 60;
 
@@ -52,6 +54,8 @@ enum Wait {
     InFlight,
     /// A person has to say whether Xero has it already.
     Match,
+    /// Xero has more than one record that bears its mark; another one would only make it worse.
+    Duplicate,
 }
 
 /// What is done with the captured records of one chunk, collected while deciding.
@@ -85,8 +89,15 @@ impl Running<'_> {
             let mut tx = self.engine.store().begin_durable().await?;
             tx.hold_lease(&self.lease).await?;
             let chunk = self.plan_chunk::<P>(&mut tx, after, is_last).await?;
-            tx.commit().await?;
             planned.add(chunk.planned);
+            if self.sheet.is_none()
+                && let Some(excess) = self.excess(&mut tx, P::KIND, store::Direction::Push, planned.extent).await?
+            {
+                // More came since all of it was looked at.
+                drop(tx);
+                return Err(self.stop_push::<P>(excess).await?);
+            }
+            tx.commit().await?;
             match chunk.last {
                 Some(last) => after = last,
                 None => return Ok(planned),
@@ -110,7 +121,18 @@ impl Running<'_> {
             }
         }
         let mut tx = self.engine.store().begin().await?;
-        let Some(excess) = self.excess(&mut tx, P::KIND, store::Direction::Push, extent).await? else { return Ok(()) };
+        match self.excess(&mut tx, P::KIND, store::Direction::Push, extent).await? {
+            Some(excess) => {
+                drop(tx);
+                Err(self.stop_push::<P>(excess).await?)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Asks a person, and puts what is captured of the kind aside meanwhile.
+    async fn stop_push<P: Pushed>(&self, excess: Excess) -> Result<Error, Error> {
+        let mut tx = self.engine.store().begin().await?;
         self.ask(&mut tx, excess).await?;
         // Nobody looks at all of it again every moment; the answer wakes it.
         let until = later(self.now(), WAIT_S)?;
@@ -123,7 +145,7 @@ impl Running<'_> {
             tx.postpone_captures(P::KIND, &due, until).await?;
         }
         tx.commit().await?;
-        Err(Error::Braked(excess.into()))
+        Ok(Error::Braked(excess.into()))
     }
 
     /// Plans some captured records inside a transaction, which the caller commits, or drops to have only looked.
@@ -142,8 +164,7 @@ impl Running<'_> {
         let links = tx.links_of_locals(self.connection.id, P::KIND, &ids).await?;
         let open = tx.open_intents_of(self.connection.id, P::KIND, &ids).await?;
 
-        let mut sheet =
-            Sheet { intents: vec![], done: vec![], waiting: vec![], failures: vec![], ends: vec![] };
+        let mut sheet = Sheet { intents: vec![], done: vec![], waiting: vec![], failures: vec![], ends: vec![] };
         let (mut to_create, mut to_meet) = (Vec::new(), Vec::new());
         for one in due {
             if let Some(intent) = open.get(&one.local_id) {
@@ -181,10 +202,14 @@ impl Running<'_> {
         if to_create.is_empty() {
             return Ok(());
         }
-        let is_read = tx.cursor(self.connection.id, P::KIND).await?.read_until.is_some();
+        let is_read = tx.cursor(self.connection.id, P::KIND).await?.read_whole;
         let ids: Vec<i64> = to_create.iter().map(|(one, _)| one.local_id).collect();
         let asked = tx.candidates_of(self.connection.id, P::KIND, &ids).await?;
+        let doubled = tx.doubled(self.connection.id, P::KIND, &ids).await?;
         let merged = self.merged_customers(tx, to_create.iter().map(|(_, row)| &row.record)).await?;
+        // A push may learn of a merge before any pull brought the contact that stayed.
+        let stayed = merged.values().filter_map(|winner| Some((Kind::Customer, winner.xero()?))).collect();
+        let (_, unknown) = self.table.resolve_all(tx, &stayed).await?;
         let mut marked: Vec<(i64, P::Record)> = Vec::new();
         for (one, BookRow { record: mut row, .. }) in to_create {
             let mut changed = repoint::<P>(&mut row, &merged);
@@ -200,17 +225,34 @@ impl Running<'_> {
                 sheet.waiting.push((one.local_id, one.seq, Wait::FirstRead));
                 continue;
             }
-            if asked.iter().any(|pair| pair.local_id == one.local_id && pair.state == store::CandidateState::Open) {
+            let is_unknown =
+                |(kind, target): &(Kind, Ref)| target.xero().is_some_and(|id| unknown.contains(&(*kind, id)));
+            if row.references().iter().any(is_unknown) {
+                sheet.waiting.push((one.local_id, one.seq, Wait::For(Kind::Customer)));
+                continue;
+            }
+            if asked.iter().any(|pair| pair.local_id == one.local_id && pair.state != store::CandidateState::Different)
+            {
                 sheet.waiting.push((one.local_id, one.seq, Wait::Match));
+                continue;
+            }
+            if doubled.contains(&one.local_id) {
+                sheet.waiting.push((one.local_id, one.seq, Wait::Duplicate));
                 continue;
             }
             let label = P::label(&row);
             if let Some((kind, target)) = unresolved(&row) {
                 if self.will_create(kind, target) {
                     // Only looking: by the time it is done, what it refers to is in Xero.
-                    self.note::<P>(PlanSide::Xero, PlanAction::Create, (Some(one.local_id), None), || label, |item| {
-                        item.app_version = Some(version(&row));
-                    });
+                    self.note::<P>(
+                        PlanSide::Xero,
+                        PlanAction::Create,
+                        (Some(one.local_id), None),
+                        || label,
+                        |item| {
+                            item.app_version = Some(version(&row));
+                        },
+                    );
                 } else {
                     sheet.waiting.push((one.local_id, one.seq, Wait::For(kind)));
                 }
@@ -218,14 +260,19 @@ impl Running<'_> {
             }
             let before = row.clone();
             let marker = P::mark(&mut row, &self.mark(P::KIND, one.local_id));
-            let change =
-                Change { op: RuleOp::Create, remote: None, outgoing: &row, push: &[], facts: &self.facts };
+            let change = Change { op: RuleOp::Create, remote: None, outgoing: &row, push: &[], facts: &self.facts };
             let body = P::Record::check(&change).and_then(|()| P::create(&row));
             match body.and_then(|write| element(&write)) {
                 Ok(body) => {
-                    self.note::<P>(PlanSide::Xero, PlanAction::Create, (Some(one.local_id), None), || label, |item| {
-                        item.app_version = Some(version(&before));
-                    });
+                    self.note::<P>(
+                        PlanSide::Xero,
+                        PlanAction::Create,
+                        (Some(one.local_id), None),
+                        || label,
+                        |item| {
+                            item.app_version = Some(version(&before));
+                        },
+                    );
                     sheet.intents.push(NewIntent {
                         kind: P::KIND,
                         local_id: one.local_id,
@@ -244,10 +291,16 @@ impl Running<'_> {
                     sheet.done.push((one.local_id, one.seq));
                 }
                 Err(refusal) => {
-                    self.note::<P>(PlanSide::Xero, PlanAction::Refused, (Some(one.local_id), None), || label, |item| {
-                        item.app_version = Some(version(&before));
-                        item.refused(&refusal);
-                    });
+                    self.note::<P>(
+                        PlanSide::Xero,
+                        PlanAction::Refused,
+                        (Some(one.local_id), None),
+                        || label,
+                        |item| {
+                            item.app_version = Some(version(&before));
+                            item.refused(&refusal);
+                        },
+                    );
                     sheet.failures.push(refused(one.local_id, None, refusal));
                     sheet.done.push((one.local_id, one.seq));
                 }
@@ -307,13 +360,27 @@ impl Running<'_> {
                 || (met.remote.is_live() && met.outgoing.as_ref().is_some_and(|outgoing| !outgoing.is_live()));
             planned.extent.changes += 1;
             planned.extent.removals += i64::from(is_removal);
-            let action = if is_removal { PlanAction::Remove } else { PlanAction::Update };
+            let refusal = self.foreseen::<P>(&met, is_removal);
+            let action = match refusal {
+                Some(_) => PlanAction::Refused,
+                None if is_removal => PlanAction::Remove,
+                None => PlanAction::Update,
+            };
             let label = P::label(met.outgoing.as_ref().unwrap_or(&met.remote));
-            self.note::<P>(PlanSide::Xero, action, (Some(local_id), Some(met.xero_id)), || label, |item| {
-                item.fields.clone_from(&met.push);
-                item.app_version = versions.get(&met.xero_id).cloned().flatten();
-                item.xero_version = Some(version(&met.remote));
-            });
+            self.note::<P>(
+                PlanSide::Xero,
+                action,
+                (Some(local_id), Some(met.xero_id)),
+                || label,
+                |item| {
+                    item.fields.clone_from(&met.push);
+                    item.app_version = versions.get(&met.xero_id).cloned().flatten();
+                    item.xero_version = Some(version(&met.remote));
+                    if let Some(refusal) = &refusal {
+                        item.refused(refusal);
+                    }
+                },
+            );
             sheet.intents.push(NewIntent {
                 kind: P::KIND,
                 local_id,
@@ -329,6 +396,17 @@ impl Running<'_> {
             sheet.done.push((local_id, seq));
         }
         Ok(())
+    }
+
+    /// What the rules will say of a change. Only a plan asks now; a push asks when it has read the record again.
+    fn foreseen<P: Pushed>(&self, met: &Met<P::Record>, is_removal: bool) -> Option<Refusal> {
+        self.sheet.as_ref()?;
+        let outgoing = met.outgoing.as_ref().unwrap_or(&met.remote);
+        // What another record of the plan will be in Xero is not known yet.
+        unresolved(outgoing).is_none().then_some(())?;
+        let op = if is_removal { RuleOp::Remove } else { RuleOp::Update };
+        let change = Change { op, remote: Some(&met.remote), outgoing, push: &met.push, facts: &self.facts };
+        P::Record::check(&change).err()
     }
 
     async fn write_sheet<P: Pushed>(
@@ -357,8 +435,7 @@ impl Running<'_> {
         }
         tx.add_failures(self.connection.id, P::KIND, self.run_id(), &sheet.failures, now).await?;
         let failed: Vec<i64> = sheet.failures.iter().filter_map(|failure| failure.local_id).collect();
-        let mended: Vec<i64> =
-            sheet.done.iter().map(|(id, _)| *id).filter(|id| !failed.contains(id)).collect();
+        let mended: Vec<i64> = sheet.done.iter().map(|(id, _)| *id).filter(|id| !failed.contains(id)).collect();
         tx.close_push_failures(self.connection.id, P::KIND, &mended, now).await?;
         Ok(tx.drop_captures(P::KIND, &sheet.done).await?)
     }
@@ -381,8 +458,28 @@ impl Running<'_> {
             .filter(|(kind, _)| *kind == Kind::Customer)
             .map(|(_, id)| id)
             .collect();
-        let merged = tx.merged_customers(self.connection.id, &ids).await?;
-        Ok(merged.into_iter().map(|(loser, winner)| (Ref::Xero(loser), Ref::Xero(winner))).collect())
+        let mut merged: HashMap<uuid::Uuid, uuid::Uuid> = HashMap::new();
+        let mut next = ids.clone();
+        // One that stayed may have been merged itself since.
+        for _ in 0..MERGES {
+            let found = tx.merged_customers(self.connection.id, &next).await?;
+            next = found.values().copied().filter(|id| !merged.contains_key(id)).collect();
+            merged.extend(found);
+            if next.is_empty() {
+                break;
+            }
+        }
+        let stayed = |mut id: uuid::Uuid| {
+            for _ in 0..MERGES {
+                match merged.get(&id) {
+                    Some(winner) => id = *winner,
+                    None => break,
+                }
+            }
+            id
+        };
+        let is_merged = |id: &uuid::Uuid| merged.contains_key(id);
+        Ok(ids.into_iter().filter(is_merged).map(|loser| (Ref::Xero(loser), Ref::Xero(stayed(loser)))).collect())
     }
 }
 
@@ -390,6 +487,8 @@ impl Planned {
     fn add(&mut self, other: Self) {
         self.intents += other.intents;
         self.waiting += other.waiting;
+        self.extent.removals += other.extent.removals;
+        self.extent.changes += other.extent.changes;
         self.refused += other.refused;
     }
 }
@@ -404,13 +503,14 @@ impl Wait {
             Self::Match => {
                 ("TO-MATCH", "xero has a record that may be the same; say whether it is before it is sent".to_owned())
             }
+            Self::Duplicate => {
+                let why = "xero has more than one record that bears its mark; nothing is sent before one is chosen";
+                ("TO-DUPLICATE", why.to_owned())
+            }
             // That is no failure: the answer, or a look in Xero, ends it.
             Self::InFlight => return None,
         };
-        Some(NewFailure {
-            next_try_at: Some(until),
-            ..refused(local_id, None, Refusal::new(code, message))
-        })
+        Some(NewFailure { next_try_at: Some(until), ..refused(local_id, None, Refusal::new(code, message)) })
     }
 }
 

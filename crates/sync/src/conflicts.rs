@@ -300,7 +300,9 @@ impl Engine {
         by: &str,
     ) -> Result<BulkOutcome, Error> {
         if matches!(choice, Choice::Merge(_) | Choice::Link(_)) {
-            return Err(Error::Invalid("many conflicts cannot get one value: keep the app's, keep xero's or ignore".into()));
+            return Err(Error::Invalid(
+                "many conflicts cannot get one value: keep the app's, keep xero's or ignore".into(),
+            ));
         }
         self.connection(id).await?;
         let filter = ConflictFilter { state: Some(ConflictState::Pending), kind: query.kind, local_id: query.local_id };
@@ -379,17 +381,19 @@ impl Engine {
     ) -> Result<Resolved, Error> {
         let listed = found.xero.as_deref().unwrap_or_default();
         if found.what != "SUSPECTED_DUPLICATE" || !listed.contains(&xero_id.to_string()) {
-            return Err(Error::Invalid("only one of the records that a suspected duplicate lists can be chosen".into()));
+            return Err(Error::Invalid(
+                "only one of the records that a suspected duplicate lists can be chosen".into(),
+            ));
         }
         if found.state != ConflictState::Pending {
             return Err(Error::ConflictMoved(Box::new(self.conflict(id, found.id).await?)));
         }
-        let to_send =
-            for_two_way!(found.kind, P => self.link_pair::<P>(id, found.local_id, xero_id, by).await?, other => return Err(not_two_way(other)));
+        let to_send = for_two_way!(found.kind, P => self.link_pair::<P>(id, found.local_id, xero_id, by).await?, other => return Err(not_two_way(other)));
         let now = self.now();
         let mut tx = self.store().begin_durable().await?;
         let result = Value::from(xero_id.to_string()).to_string();
-        tx.decide_conflict(found.id, ConflictState::Resolved, Some(Resolution::KeepXero), Some(&result), by, now).await?;
+        tx.decide_conflict(found.id, ConflictState::Resolved, Some(Resolution::KeepXero), Some(&result), by, now)
+            .await?;
         let connection = self.connection(id).await?;
         tx.add_events(connection.org, &[event_of(found, "conflict.resolved", "LINK", by)], now).await?;
         tx.commit().await?;

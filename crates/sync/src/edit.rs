@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use model::accounting::{self, Advice, Change, Facts, Op, Refusal, Rules};
 use model::{
-    Amount, BankTransaction, ConnectionId, Customer, DocumentStatus, Invoice, Kind, Line, LineAmountTypes, OrgId, Payment,
-    PaymentStatus, Policy, Record, Ref, TaxRate,
+    Amount, BankTransaction, ConnectionId, Customer, DocumentStatus, Invoice, Kind, Line, LineAmountTypes, OrgId,
+    Payment, PaymentStatus, Policy, Record, Ref, TaxRate,
 };
 use store::{BookRow, Books, Connection, NewEvent, ReadQuery, Refs, Tx};
 
@@ -326,7 +326,7 @@ impl Edit<'_> {
         let Some(link) = self.tx.links_of_locals(self.connection, kind, &[id]).await?.remove(&id) else {
             return Ok(None);
         };
-        let open = self.tx.pending_conflicts(self.connection, kind, &[id]).await?.remove(&id).unwrap_or_default();
+        let open = self.tx.standing_conflicts(self.connection, kind, &[id]).await?.remove(&id).unwrap_or_default();
         let known = Table::known_remote::<R::Kind>(&link, &open)?;
         Ok(Some((known.base, known.remote)))
     }
@@ -340,9 +340,7 @@ impl Edit<'_> {
         let facts = self.facts.clone();
         let refused = match &remote {
             None if !record.is_live() && id.is_some() => Ok(()),
-            None => {
-                R::check(&Change { op: Op::Create, remote: None, outgoing: record, push: &[], facts: &facts })
-            }
+            None => R::check(&Change { op: Op::Create, remote: None, outgoing: record, push: &[], facts: &facts }),
             Some((base, remote)) => {
                 let decision = model::merge(base, record, remote, &|_| Policy::AppWins)
                     .map_err(|error| Error::Internal(format!("a merge gave no record: {error}")))?;

@@ -156,6 +156,13 @@ impl Engine {
         grants.entry(grant).or_insert_with(made).clone()
     }
 
+    /// When a request that was made durable then cannot be applied any more: it may have waited for its turn first.
+    pub(crate) fn landed_after(&self, last_sent: Timestamp) -> Result<Timestamp, Error> {
+        let settings = &self.parts.settings.push;
+        let waited_s = i64::try_from(settings.send_within_s).unwrap_or(i64::MAX);
+        crate::capture::later(last_sent, settings.lands_within_s.saturating_add(waited_s))
+    }
+
     /// A connection by id.
     ///
     /// # Errors

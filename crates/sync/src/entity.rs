@@ -73,7 +73,8 @@ impl Engine {
             (None, local_id) => local_id,
         };
         let Some(local_id) = local_id else {
-            let what = format!("xero's {} could not be brought over: it is not there, or listed with the failures", P::KIND);
+            let what =
+                format!("xero's {} could not be brought over: it is not there, or listed with the failures", P::KIND);
             return Err(Error::NotFound(what));
         };
         if P::KIND.is_two_way() {

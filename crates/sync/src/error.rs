@@ -161,10 +161,9 @@ impl Error {
             Self::OAuth(error) => !error.is_permanent(),
             Self::Store(error) => error.is_transient() || matches!(error, store::Error::Full),
             // What was read stays read: after connecting again the run goes on.
-            Self::NeedsReconnect { .. }
-            | Self::SuspiciousEmpty { .. }
-            | Self::ShortList { .. }
-            | Self::Braked(_) => true,
+            Self::NeedsReconnect { .. } | Self::SuspiciousEmpty { .. } | Self::ShortList { .. } | Self::Braked(_) => {
+                true
+            }
             _ => false,
         }
     }

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use model::{ConnectionId, Kind, Policy, merge, path};
 use serde_json::Value;
 use store::{
-    Candidate, CandidateState, Conflict, ConflictState, Connection, Direction, Failure, FailureFilter, FullLink, Intent,
-    IntentState, Op, Tx,
+    Candidate, CandidateState, Conflict, ConflictState, Connection, Direction, Failure, FailureFilter, FullLink,
+    Intent, IntentState, Op, Tx,
 };
 use uuid::Uuid;
 
@@ -180,7 +180,7 @@ impl Engine {
             xero_id: link.as_ref().map(|link| link.xero_id),
             is_live_in_xero: base.as_ref().is_some_and(model::Record::is_live),
             changed_at: row.as_ref().map(|row| row.updated_at),
-            fields: fields.iter().map(|field| field.field.clone()).collect(),
+            fields: unaccounted(&fields),
         };
         let (state, reasons) = known.reasons(&side, &standing, self.now());
         let events = tx.events_of(connection.org, P::KIND, local_id, MOST).await?;
@@ -209,6 +209,11 @@ struct Sides {
     is_live_in_xero: bool,
     changed_at: Option<Timestamp>,
     fields: Vec<String>,
+}
+
+/// Fields that differ without a conflict that stands for them.
+fn unaccounted(fields: &[FieldState]) -> Vec<String> {
+    fields.iter().filter(|field| field.conflict.is_none()).map(|field| field.field.clone()).collect()
 }
 
 /// What the App has and Xero does not, and what both say differently; and the base.
@@ -254,12 +259,8 @@ impl Known {
             None => None,
         };
         let of_record = store::ConflictFilter { kind: Some(kind), local_id: Some(local_id), state: None };
-        let failures = FailureFilter {
-            kind: Some(kind),
-            local_id: Some(local_id),
-            with_closed: true,
-            ..FailureFilter::default()
-        };
+        let failures =
+            FailureFilter { kind: Some(kind), local_id: Some(local_id), with_closed: true, ..FailureFilter::default() };
         Ok(Self {
             captured: tx.capture_of(kind, local_id).await?,
             intents,
@@ -284,8 +285,9 @@ impl Known {
         if found.iter().all(|(_, reason)| reason.failure.is_none()) {
             found.extend(self.captured.map(|captured| (SyncState::Waiting, noticed(captured, now))));
         }
-        if found.iter().all(|(state, _)| *state == SyncState::InSync) {
-            found.insert(0, sides.settled());
+        let nothing_waits = found.iter().all(|(state, _)| *state == SyncState::InSync);
+        if nothing_waits && (found.is_empty() || !sides.fields.is_empty()) {
+            found.push(sides.settled());
         }
         let urgency = |state: SyncState| match state {
             SyncState::NeedsYou => 0,
@@ -364,7 +366,11 @@ pub(crate) fn doing(op: Op) -> &'static str {
 /// What a capture means, in words.
 fn noticed((since, until): (Timestamp, Option<Timestamp>), now: Timestamp) -> Reason {
     let text = match until.filter(|until| *until > now) {
-        Some(until) => format!("a change in the App was noticed at {}; it waits and is looked at again at {}", at(since), at(until)),
+        Some(until) => format!(
+            "a change in the App was noticed at {}; it waits and is looked at again at {}",
+            at(since),
+            at(until)
+        ),
         None => format!("a change in the App was noticed at {} and goes out with the next push", at(since)),
     };
     Reason::new(text).since(Some(since))
@@ -376,8 +382,7 @@ fn on_its_way(intent: &Intent, last_sent: Option<Timestamp>) -> (SyncState, Reas
     let (state, text) = match intent.state {
         IntentState::Unknown => {
             let sent = last_sent.map_or_else(String::new, |sent| format!(" at {}", at(sent)));
-            let text =
-                format!("{what}: sent{sent}, no answer: looking before retry{}", until("the next look is at"));
+            let text = format!("{what}: sent{sent}, no answer: looking before retry{}", until("the next look is at"));
             (SyncState::Looking, text)
         }
         IntentState::Sending => {
@@ -399,7 +404,8 @@ fn conflict(conflict: &Conflict) -> (SyncState, Reason) {
     let (state, text, fix) = match (conflict.state, conflict.what.as_str()) {
         (ConflictState::Ignored, _) => {
             let by = conflict.decided_by.as_deref().unwrap_or("somebody");
-            let text = format!("{by} set the conflict about {field} aside: both sides stay as they are until one changes");
+            let text =
+                format!("{by} set the conflict about {field} aside: both sides stay as they are until one changes");
             (SyncState::InSync, text, None)
         }
         (_, "PRESENCE") => (
@@ -409,7 +415,9 @@ fn conflict(conflict: &Conflict) -> (SyncState, Reason) {
         ),
         (_, "POSSIBLE_OVERWRITE") => (
             SyncState::NeedsYou,
-            format!("somebody changed this record in Xero in the moment in which {field} was written there, which may have replaced what they wrote"),
+            format!(
+                "somebody changed this record in Xero in the moment in which {field} was written there, which may have replaced what they wrote"
+            ),
             Some(format!("compare with the record's history in Xero, then ignore conflict {id}")),
         ),
         (_, "SUSPECTED_DUPLICATE") => (
@@ -439,7 +447,12 @@ fn failure(failure: &Failure) -> (SyncState, Reason) {
         _ if is_waiting => (SyncState::Waiting, format!("{way} yet: {}{next}", failure.message)),
         _ => (
             SyncState::NeedsYou,
-            format!("{way}: {} (tried {} times, last at {}{next})", failure.message, failure.attempts, at(failure.last_seen_at)),
+            format!(
+                "{way}: {} (tried {} times, last at {}{next})",
+                failure.message,
+                failure.attempts,
+                at(failure.last_seen_at)
+            ),
         ),
     };
     let fix = failure.ignored_by.is_none().then(|| fix_of(&failure.code).to_owned());
@@ -448,7 +461,10 @@ fn failure(failure: &Failure) -> (SyncState, Reason) {
 }
 
 fn candidate(kind: Kind, pair: &Candidate) -> Reason {
-    let text = format!("Xero's {kind} {} may be the same: {}; neither side is copied before that is said", pair.xero_id, pair.reason);
+    let text = format!(
+        "Xero's {kind} {} may be the same: {}; neither side is copied before that is said",
+        pair.xero_id, pair.reason
+    );
     Reason {
         code: Some("TO-MATCH".into()),
         fix: Some(fix_of("TO-MATCH").to_owned()),

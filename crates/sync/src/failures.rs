@@ -231,9 +231,9 @@ fn may_retry(failure: &Failure) -> Result<(), Error> {
         Direction::Push if failure.local_id.is_none() => {
             Err(Error::Invalid("this failure names no record of the app: there is nothing to send again".into()))
         }
-        Direction::Pull if Uuid::try_parse(&failure.remote_key).is_err() => {
-            Err(Error::Invalid("xero gave no id with it, so that it cannot be asked for: a full sync reads it again".into()))
-        }
+        Direction::Pull if Uuid::try_parse(&failure.remote_key).is_err() => Err(Error::Invalid(
+            "xero gave no id with it, so that it cannot be asked for: a full sync reads it again".into(),
+        )),
         _ => Ok(()),
     }
 }
@@ -263,11 +263,7 @@ async fn views(tx: &mut Tx, id: ConnectionId, failures: Vec<Failure>) -> Result<
     Ok(failures.into_iter().map(view).collect())
 }
 
-async fn labels_of<P: Pulled>(
-    tx: &mut Tx,
-    id: ConnectionId,
-    ids: &[i64],
-) -> Result<Vec<((Kind, i64), String)>, Error> {
+async fn labels_of<P: Pulled>(tx: &mut Tx, id: ConnectionId, ids: &[i64]) -> Result<Vec<((Kind, i64), String)>, Error> {
     let rows = tx.read_books::<P::Record>(id, ids).await?;
     Ok(rows.into_iter().map(|row| ((P::KIND, row.id), P::label(&row.record))).collect())
 }

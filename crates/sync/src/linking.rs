@@ -8,7 +8,6 @@ use store::{IntentEnd, IntentState, Mode, NewEvent, RunDirection, RunState, Tx};
 use uuid::Uuid;
 use xero::Lane;
 
-use crate::capture::later;
 use crate::conflicts::at;
 use crate::map::{Pulled, for_kind};
 use crate::meet::references;
@@ -85,7 +84,11 @@ impl Running<'_> {
         let (app, xero) = (kind_of(&row.record), kind_of(&incoming.record));
         if app != xero {
             let of = |kind: Option<String>| kind.unwrap_or_else(|| "none".into());
-            return Err(Error::Invalid(format!("the app's is of the type {}, xero's {}: they are two", of(app), of(xero))));
+            return Err(Error::Invalid(format!(
+                "the app's is of the type {}, xero's {}: they are two",
+                of(app),
+                of(xero)
+            )));
         }
         let meeting = incoming.meeting(local_id, P::Record::default(), Some(row), true);
         let met = self.table.meet::<P>(&mut tx, vec![meeting], now).await?;
@@ -141,7 +144,9 @@ impl Running<'_> {
         let (connection, kind) = (self.connection.id, P::KIND);
         if let Some(link) = tx.links(connection, kind, &[xero_id]).await?.get(&xero_id) {
             let other = link.local_id;
-            let why = if other == local_id { "the two are linked already".to_owned() } else {
+            let why = if other == local_id {
+                "the two are linked already".to_owned()
+            } else {
                 format!("xero's record is linked with the {kind} {other} of the app: remove one of the two")
             };
             return Err(Error::Invalid(why));
@@ -165,7 +170,7 @@ impl Running<'_> {
         };
         if state == IntentState::Done {
             let sent = tx.last_send_of(intent.id).await?.map_or(intent.updated_at, |send| send.last_sent_at);
-            let lands_until = later(sent, self.engine.parts.settings.push.lands_within_s)?;
+            let lands_until = self.engine.landed_after(sent)?;
             if now <= lands_until {
                 return Err(Error::Invalid(format!(
                     "it was sent and not answered, and may still arrive in xero until {}: it is looked for by itself; link it after that",

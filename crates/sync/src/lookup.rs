@@ -60,6 +60,7 @@ impl Running<'_> {
                 return self.look_again(intent, intent.absent_at).await;
             }
         };
+        let found = self.not_others::<P>(intent, found).await?;
         match found.len() {
             0 => self.found_nothing(intent).await,
             1 => self.adopt_found::<P>(intent, found).await,
@@ -88,18 +89,33 @@ impl Running<'_> {
         Err(Error::Internal(format!("a look-up brought more than {PAGES} pages")))
     }
 
+    /// Without those that are linked with other local records: equal, but not ours.
+    async fn not_others<P: Pushed>(
+        &self,
+        intent: &Intent,
+        mut found: Vec<Incoming<P::Record>>,
+    ) -> Result<Vec<Incoming<P::Record>>, Error> {
+        let ids: Vec<uuid::Uuid> = found.iter().map(|incoming| incoming.xero_id).collect();
+        let links = self.engine.store().read().await?.links(self.connection.id, P::KIND, &ids).await?;
+        found.retain(|incoming| links.get(&incoming.xero_id).is_none_or(|link| link.local_id == intent.local_id));
+        Ok(found)
+    }
+
     async fn adopt_found<P: Pushed>(&self, intent: &Intent, mut found: Vec<Incoming<P::Record>>) -> Result<(), Error> {
         let Some(incoming) = found.pop() else { return Ok(()) };
         let now = self.now();
         let mut tx = self.engine.store().begin_durable().await?;
         tx.hold_lease(&self.lease).await?;
+        let row = tx.lock_books::<P::Record>(self.connection.id, &[intent.local_id]).await?.pop();
         let link = tx.full_links(self.connection.id, P::KIND, &[incoming.xero_id]).await?.remove(&incoming.xero_id);
-        if link.as_ref().is_some_and(|link| link.local_id != intent.local_id) {
+        let own = tx.links_of_locals(self.connection.id, P::KIND, &[intent.local_id]).await?.remove(&intent.local_id);
+        let is_others = link.as_ref().is_some_and(|link| link.local_id != intent.local_id)
+            || own.as_ref().is_some_and(|own| own.xero_id != incoming.xero_id);
+        if is_others {
             drop(tx);
             return self.give_to_person::<P>(intent, "what bears its mark in xero belongs to another record").await;
         }
         let base = intent.acked.as_deref().map(parse_base::<P>).transpose()?.unwrap_or_default();
-        let row = tx.lock_books::<P::Record>(self.connection.id, &[intent.local_id]).await?.pop();
         let meeting = incoming.meeting(intent.local_id, base, row, link.is_none());
         let met = self.table.meet::<P>(&mut tx, vec![meeting], now).await?;
         let end = IntentEnd {
@@ -122,7 +138,7 @@ impl Running<'_> {
         let mut tx = self.engine.store().begin_durable().await?;
         tx.hold_lease(&self.lease).await?;
         let last_sent = tx.last_send_of(intent.id).await?.map_or(now, |send| send.last_sent_at);
-        let lands_until = self.landed_after(last_sent)?;
+        let lands_until = self.engine.landed_after(last_sent)?;
         if now <= lands_until {
             // It may still land. Looked for meanwhile, because found is found; nothing counts before.
             let next = later(now, NEXT_LOOK_S)?.min(later(lands_until, 1)?);
@@ -174,7 +190,8 @@ impl Running<'_> {
         };
         tx.add_conflicts(self.connection.id, &[conflict], now).await?;
         tx.commit().await?;
-        let why = format!("xero has {} records that bear its mark ({}); nothing more is sent", ids.len(), ids.join(", "));
+        let why =
+            format!("xero has {} records that bear its mark ({}); nothing more is sent", ids.len(), ids.join(", "));
         self.give_to_person::<P>(intent, &why).await
     }
 

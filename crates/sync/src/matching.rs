@@ -6,11 +6,11 @@
 //! say differently is a conflict. Where it may be the same, a person is asked, and neither side is copied to the other
 //! before (product.md S11).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 use model::{BankTransaction, ConnectionId, Customer, CustomerStatus, Invoice, Kind, Payment, Record};
-use store::{BookRow, Candidate, CandidateState, IntentEnd, IntentState, NewFailure, Tx};
+use store::{BookRow, Candidate, CandidateState, Intent, IntentEnd, IntentState, NewFailure, Op, Tx};
 use uuid::Uuid;
 
 use crate::capture::version;
@@ -21,8 +21,8 @@ use crate::reconcile::Incoming;
 use crate::run::Running;
 use crate::{Engine, Error};
 
-/// Unlinked local rows that one page is compared with; more than this are compared with the pages that follow.
-const UNLINKED: i64 = 20_000;
+/// Unlinked local rows that a page is compared with at a time.
+const UNLINKED: i64 = 5_000;
 
 /// Whether two records of one kind are the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,53 +185,104 @@ impl Running<'_> {
         if new.is_empty() {
             return Ok(meetings);
         }
-        let unlinked = tx.unlinked_locals(self.connection.id, self.connection.org, P::KIND, UNLINKED).await?;
-        if unlinked.is_empty() {
-            return Ok(meetings);
+        let pairs = self.pairs::<P>(tx, new).await?;
+        let found = settle(&pairs);
+        let locals: Vec<i64> = found.same.iter().chain(&found.maybe).map(|pair| pair.local).collect();
+        // Read again under their locks: what is linked here is merged here, and a push plans under the same locks.
+        let rows = tx.lock_books::<P::Record>(self.connection.id, &locals).await?;
+        let mut rows: HashMap<i64, BookRow<P::Record>> = rows.into_iter().map(|row| (row.id, row)).collect();
+        let linked = tx.links_of_locals(self.connection.id, P::KIND, &locals).await?;
+        let open = tx.open_intents_of(self.connection.id, P::KIND, &locals).await?;
+        let is_in_flight =
+            |local: i64| open.get(&local).is_some_and(|it| it.op == Op::Create && it.state != IntentState::Planned);
+        let mut taken = HashSet::new();
+        let mut asked = Vec::new();
+        for pair in found.same.iter().chain(&found.maybe) {
+            // Linked by a push meanwhile: then it is another record's.
+            if linked.contains_key(&pair.local) {
+                continue;
+            }
+            let Some(incoming) = new.iter().find(|incoming| incoming.xero_id == pair.xero) else { continue };
+            if is_in_flight(pair.local) {
+                // What it became in Xero is being looked for; it may be this one or another one.
+                taken.insert(pair.xero);
+                failures.push(NewFailure {
+                    remote_key: pair.xero.to_string(),
+                    code: "TO-WAITING",
+                    message: format!(
+                        "it may be the {} {}, whose own creation is not answered yet",
+                        P::KIND,
+                        pair.local
+                    ),
+                    local_id: Some(pair.local),
+                    ..NewFailure::default()
+                });
+            } else if pair.is_same {
+                let Some(row) = rows.remove(&pair.local) else { continue };
+                taken.insert(pair.xero);
+                meetings.push(self.link::<P>(tx, incoming, row, pair.reason, now).await?);
+            } else {
+                taken.insert(pair.xero);
+                let label = rows.get(&pair.local).map(|row| P::label(&row.record)).unwrap_or_default();
+                failures.push(NewFailure {
+                    remote_key: pair.xero.to_string(),
+                    code: "TO-MATCH",
+                    message: format!(
+                        "it may be the {} {} of the app ({label}): {}; say which",
+                        P::KIND,
+                        pair.local,
+                        pair.reason
+                    ),
+                    local_id: Some(pair.local),
+                    ..NewFailure::default()
+                });
+                asked.push((pair.xero, pair.local, pair.reason.to_owned()));
+            }
         }
-        let rows = tx.read_books::<P::Record>(self.connection.id, &unlinked).await?;
-        let known = tx.candidates_of(self.connection.id, P::KIND, &unlinked).await?;
-        let found = compare(new, &rows, &known);
-        let rows: HashMap<i64, &BookRow<P::Record>> = rows.iter().map(|row| (row.id, row)).collect();
-        let same: Vec<i64> = found.same.iter().map(|(_, local, _)| *local).collect();
-        // Read again under their locks: what is linked here is merged here.
-        let mut locked: HashMap<i64, BookRow<P::Record>> = tx
-            .lock_books::<P::Record>(self.connection.id, &same)
-            .await?
-            .into_iter()
-            .map(|row| (row.id, row))
-            .collect();
-        for (xero_id, local_id, reason) in &found.same {
-            let Some(incoming) = new.iter().find(|incoming| incoming.xero_id == *xero_id) else { continue };
-            let Some(row) = locked.remove(local_id) else { continue };
-            tracing::info!(kind = %P::KIND, local_id, %xero_id, reason, "linked with a record that both sides have");
-            let ids = (Some(*local_id), Some(*xero_id));
-            self.note::<P>(PlanSide::App, PlanAction::Link, ids, || P::label(&incoming.record), |item| {
-                item.message = Some((*reason).to_owned());
-                item.app_version = Some(version(&row.record));
-                item.xero_version = Some(version(&incoming.record));
-            });
-            // Both sides may have said something: from an empty base, what differs is a conflict.
-            meetings.push(incoming.meeting(*local_id, P::Record::default(), Some(row), true));
-            self.drop_creates::<P>(tx, &[*local_id], now).await?;
-        }
-        let asked: Vec<(Uuid, i64, String)> =
-            found.maybe.iter().map(|(xero, local, reason)| (*xero, *local, (*reason).to_owned())).collect();
         tx.add_candidates(self.connection.id, P::KIND, &asked, now).await?;
-        for (xero_id, local_id, reason) in &found.maybe {
-            let label = rows.get(local_id).map(|row| P::label(&row.record)).unwrap_or_default();
-            failures.push(NewFailure {
-                remote_key: xero_id.to_string(),
-                code: "TO-MATCH",
-                message: format!("it may be the {} {local_id} of the app ({label}): {reason}; say which", P::KIND),
-                local_id: Some(*local_id),
-                ..NewFailure::default()
-            });
-        }
-        let taken: HashSet<Uuid> =
-            found.same.iter().map(|(xero, ..)| *xero).chain(found.maybe.iter().map(|(xero, ..)| *xero)).collect();
         new.retain(|incoming| !taken.contains(&incoming.xero_id));
         Ok(meetings)
+    }
+
+    /// Links a record that both sides have. Both may have said something: from an empty base, what differs is a conflict.
+    async fn link<P: Pulled>(
+        &self,
+        tx: &mut Tx,
+        incoming: &Incoming<P::Record>,
+        row: BookRow<P::Record>,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<Meeting<P::Record>, Error> {
+        let (local_id, xero_id) = (row.id, incoming.xero_id);
+        tracing::info!(kind = %P::KIND, local_id, %xero_id, reason, "linked with a record that both sides have");
+        let ids = (Some(local_id), Some(xero_id));
+        self.note::<P>(
+            PlanSide::App,
+            PlanAction::Link,
+            ids,
+            || P::label(&incoming.record),
+            |item| {
+                item.message = Some(reason.to_owned());
+                item.app_version = Some(version(&row.record));
+                item.xero_version = Some(version(&incoming.record));
+            },
+        );
+        self.drop_creates::<P>(tx, &[local_id], now).await?;
+        Ok(incoming.meeting(local_id, P::Record::default(), Some(row), true))
+    }
+
+    /// New records compared with the App's unlinked rows, slice by slice.
+    async fn pairs<P: Pulled>(&self, tx: &mut Tx, new: &[&Incoming<P::Record>]) -> Result<Vec<Pair>, Error> {
+        let (mut pairs, mut after) = (Vec::new(), 0);
+        loop {
+            let (connection, org) = (self.connection.id, self.connection.org);
+            let unlinked = tx.unlinked_locals(connection, org, P::KIND, after, UNLINKED).await?;
+            let Some(last) = unlinked.last() else { return Ok(pairs) };
+            after = *last;
+            let rows = tx.read_books::<P::Record>(connection, &unlinked).await?;
+            let known = tx.candidates_of(connection, P::KIND, &unlinked).await?;
+            pairs.extend(compare(new, &rows, &known));
+        }
     }
 
     /// Records that bear the mark of one of our creates: sent, and not acknowledged yet.
@@ -242,17 +293,33 @@ impl Running<'_> {
         now: Timestamp,
     ) -> Result<Vec<Meeting<P::Record>>, Error> {
         let creates = tx.open_creates(self.connection.id, P::KIND).await?;
-        let mut meetings = Vec::new();
-        let mut ends = Vec::new();
-        for intent in creates {
+        let mut bearing: Vec<(i64, &Incoming<P::Record>)> = Vec::new();
+        for intent in creates.iter().filter(|intent| may_be_there(intent)) {
             let Some(marker) = intent.marker.as_deref() else { continue };
-            let mut bearing = new.iter().filter(|incoming| P::is_marked(marker, &incoming.record));
+            let mut found = new.iter().filter(|incoming| P::is_marked(marker, &incoming.record));
             // Two that bear it are for the look-up to tell apart, or a person.
-            let (Some(incoming), None) = (bearing.next(), bearing.next()) else { continue };
+            if let (Some(incoming), None) = (found.next(), found.next())
+                && bearing.iter().all(|(_, other)| other.xero_id != incoming.xero_id)
+            {
+                bearing.push((intent.local_id, incoming));
+            }
+        }
+        let locals: Vec<i64> = bearing.iter().map(|(local, _)| *local).collect();
+        let rows = tx.lock_books::<P::Record>(self.connection.id, &locals).await?;
+        let mut rows: HashMap<i64, BookRow<P::Record>> = rows.into_iter().map(|row| (row.id, row)).collect();
+        // As they are now that nobody else plans or links them.
+        let open = tx.open_intents_of(self.connection.id, P::KIND, &locals).await?;
+        let linked = tx.links_of_locals(self.connection.id, P::KIND, &locals).await?;
+        let gone = tx.captures_of(P::KIND, &locals).await?;
+        let (mut meetings, mut ends) = (Vec::new(), Vec::new());
+        for (local_id, incoming) in bearing {
+            let intent = open.get(&local_id).filter(|intent| intent.op == Op::Create && may_be_there(intent));
+            let Some(intent) = intent.filter(|_| !linked.contains_key(&local_id)) else { continue };
             let acked = intent.acked.as_deref().map(parse_base::<P>).transpose()?.unwrap_or_default();
-            let row = tx.lock_books::<P::Record>(self.connection.id, &[intent.local_id]).await?.pop();
             tracing::info!(kind = %P::KIND, intent = intent.id, xero_id = %incoming.xero_id, "adopted by its mark");
-            meetings.push(incoming.meeting(intent.local_id, acked, row, true));
+            let mut meeting = incoming.meeting(local_id, acked, rows.remove(&local_id), true);
+            meeting.gone_at = gone.iter().find(|one| one.local_id == local_id).map(|one| one.changed_at);
+            meetings.push(meeting);
             ends.push(IntentEnd {
                 id: intent.id,
                 state: IntentState::Done,
@@ -286,58 +353,88 @@ impl Running<'_> {
     }
 }
 
+/// Whether some request of a create may have been applied. One that never left is no more than a local row.
+fn may_be_there(intent: &Intent) -> bool {
+    intent.state != IntentState::Planned || intent.attempt > 1
+}
+
+/// A record of Xero and a local row that are the same, or may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Pair {
+    xero: Uuid,
+    local: i64,
+    is_same: bool,
+    is_decided: bool,
+    reason: &'static str,
+}
+
 /// Pairs that are the same, and pairs that may be.
 #[derive(Debug, Default)]
 struct Found {
-    same: Vec<(Uuid, i64, &'static str)>,
-    maybe: Vec<(Uuid, i64, &'static str)>,
+    same: Vec<Pair>,
+    maybe: Vec<Pair>,
 }
 
-/// Compares by shared keys only, and demands that "the same" is so in both directions: one with one.
-fn compare<R: Alike>(new: &[&Incoming<R>], rows: &[BookRow<R>], known: &[Candidate]) -> Found {
+/// Compares what shares a key.
+fn compare<R: Alike>(new: &[&Incoming<R>], rows: &[BookRow<R>], known: &[Candidate]) -> Vec<Pair> {
     let mut by_key: HashMap<String, Vec<usize>> = HashMap::new();
     for (at, row) in rows.iter().enumerate() {
         for key in row.record.keys() {
             by_key.entry(key).or_default().push(at);
         }
     }
-    let decided = |xero: Uuid, local: i64, state: CandidateState| {
-        known.iter().any(|pair| pair.xero_id == xero && pair.local_id == local && pair.state == state)
-    };
-    let (mut same, mut maybe) = (Vec::new(), Vec::new());
+    let decided: HashMap<(Uuid, i64), CandidateState> =
+        known.iter().map(|pair| ((pair.xero_id, pair.local_id), pair.state)).collect();
+    let mut pairs = Vec::new();
     for incoming in new {
-        let near: std::collections::BTreeSet<usize> =
+        let near: BTreeSet<usize> =
             incoming.record.keys().iter().filter_map(|key| by_key.get(key)).flatten().copied().collect();
         for row in near.into_iter().map(|at| &rows[at]) {
-            if decided(incoming.xero_id, row.id, CandidateState::Different) {
-                continue;
-            }
-            if decided(incoming.xero_id, row.id, CandidateState::Same) {
-                same.push((incoming.xero_id, row.id, "a person said so"));
-                continue;
-            }
-            match row.record.alike(&incoming.record) {
-                Likeness::Same(reason) => same.push((incoming.xero_id, row.id, reason)),
-                Likeness::Maybe(reason) => maybe.push((incoming.xero_id, row.id, reason)),
-                Likeness::No => {}
+            let pair = |is_same, reason| {
+                let (xero, local) = (incoming.xero_id, row.id);
+                Pair { xero, local, is_same, is_decided: reason == BY_PERSON, reason }
+            };
+            match (decided.get(&(incoming.xero_id, row.id)), row.record.alike(&incoming.record)) {
+                (Some(CandidateState::Different), _) => {}
+                (Some(CandidateState::Same), _) => pairs.push(pair(true, BY_PERSON)),
+                (_, Likeness::Same(reason)) => pairs.push(pair(true, reason)),
+                (_, Likeness::Maybe(reason)) => pairs.push(pair(false, reason)),
+                (_, Likeness::No) => {}
             }
         }
     }
-    let count = |of: &[(Uuid, i64, &'static str)], xero: Uuid, local: i64| {
-        of.iter().filter(|(x, l, _)| *x == xero || *l == local).count()
-    };
+    pairs
+}
+
+/// The reason of a pair that a person linked.
+const BY_PERSON: &str = "a person said so";
+
+/// "The same" must be so in both directions, one with one; else a person is asked.
+fn settle(pairs: &[Pair]) -> Found {
+    let mut by_xero: HashMap<Uuid, usize> = HashMap::new();
+    let mut by_local: HashMap<i64, usize> = HashMap::new();
+    for pair in pairs.iter().filter(|pair| pair.is_same) {
+        *by_xero.entry(pair.xero).or_default() += 1;
+        *by_local.entry(pair.local).or_default() += 1;
+    }
     let mut found = Found::default();
-    let by_person = |reason: &str| reason == "a person said so";
-    for (xero, local, reason) in &same {
-        if by_person(reason) || count(&same, *xero, *local) == 1 {
-            found.same.push((*xero, *local, reason));
-        } else {
-            found.maybe.push((*xero, *local, "more than one fits"));
+    let (mut taken_xero, mut taken_local) = (HashSet::new(), HashSet::new());
+    for pair in pairs.iter().filter(|pair| pair.is_same) {
+        let is_only = by_xero[&pair.xero] == 1 && by_local[&pair.local] == 1;
+        if (pair.is_decided || is_only) && taken_xero.insert(pair.xero) && taken_local.insert(pair.local) {
+            found.same.push(*pair);
         }
     }
-    let is_taken = |xero: Uuid, local: i64| found.same.iter().any(|(x, l, _)| *x == xero || *l == local);
-    let rest: Vec<_> = maybe.into_iter().filter(|(xero, local, _)| !is_taken(*xero, *local)).collect();
-    found.maybe.extend(rest);
+    let is_free = |pair: &&Pair| !taken_xero.contains(&pair.xero) && !taken_local.contains(&pair.local);
+    found.maybe = pairs
+        .iter()
+        .filter(is_free)
+        .map(|pair| Pair {
+            reason: if pair.is_same { "more than one fits" } else { pair.reason },
+            is_same: false,
+            ..*pair
+        })
+        .collect();
     found
 }
 
@@ -377,7 +474,7 @@ impl Engine {
         tx.capture(connection.org, kind, &[local_id], now).await?;
         tx.commit().await?;
         // What was held back on Xero's side is asked for again: linked, or brought over on its own.
-        for_kind!(kind, P => self.refetch::<P>(id, &[xero_id], by).await)
+        for_kind!(kind, P => self.refetch_soon::<P>(id, &[xero_id], by).await)
     }
 }
 
@@ -399,8 +496,14 @@ mod tests {
         let xero = Customer { contact_number: Some("C1".into()), ..customer("Acme Ltd", Some("a@x.test"), Some("9")) };
         let rows = [
             (customer("ACME ltd", None, None), Likeness::Same("the same name")),
-            (Customer { contact_number: Some("C1".into()), ..customer("Other", None, None) }, Likeness::Same("the same contact number")),
-            (customer("Acme Ltd", None, Some("8")), Likeness::Maybe("the same name, but another contact, account or tax number")),
+            (
+                Customer { contact_number: Some("C1".into()), ..customer("Other", None, None) },
+                Likeness::Same("the same contact number"),
+            ),
+            (
+                customer("Acme Ltd", None, Some("8")),
+                Likeness::Maybe("the same name, but another contact, account or tax number"),
+            ),
             (customer("Acme", None, Some("9")), Likeness::Maybe("the same tax number, but another name")),
             (customer("Acme", Some("A@X.test"), None), Likeness::Maybe("the same e-mail address, but another name")),
             (customer("Acme", None, None), Likeness::No),
@@ -409,6 +512,9 @@ mod tests {
             assert_eq!(app.alike(&xero), likeness, "{app:?}");
         }
         let archived = Customer { status: CustomerStatus::Archived, ..xero };
-        assert_eq!(customer("Acme Ltd", None, None).alike(&archived), Likeness::Maybe("the contact in Xero is archived"));
+        assert_eq!(
+            customer("Acme Ltd", None, None).alike(&archived),
+            Likeness::Maybe("the contact in Xero is archived")
+        );
     }
 }

@@ -87,6 +87,29 @@ struct Decided<R> {
     conflicts: Vec<FieldConflict>,
     /// Fields whose conflict a person set aside and that are as they were then.
     aside: Vec<String>,
+    /// See [`Decided::hold_back`].
+    is_held_back: bool,
+}
+
+impl<R: model::Record> Decided<R> {
+    /// Xero's record refers to one that is not in the books, which a push may meet before any pull did. Nothing is
+    /// decided then: the link keeps what both agreed on and forgets the hash of what it saw, so that the next pull, which
+    /// brings the missing record first, meets it again.
+    fn hold_back(&mut self) {
+        self.is_held_back = true;
+        tracing::debug!(xero_id = %self.met.xero_id, "refers to a record that is not in the books yet: left for a pull");
+        self.base = self.meeting.base.clone();
+        self.meeting.remote_hash = ContentHash::of(&canonical(&self.base));
+        self.write_local = None;
+        self.insert_local = false;
+        self.conflicts.clear();
+        self.met.outgoing = None;
+        self.met.push.clear();
+        self.met.is_removal = false;
+        self.met.wrote_local = false;
+        self.met.pulled.clear();
+        self.met.open_conflicts = 0;
+    }
 }
 
 impl Table {
@@ -179,6 +202,7 @@ impl Table {
                     met,
                     conflicts: decision.conflicts,
                     aside: Vec::new(),
+                    is_held_back: false,
                 })
             }
             None => Ok(Self::decide_removed::<P>(meeting, policy)),
@@ -186,10 +210,7 @@ impl Table {
     }
 
     /// The local row is gone: presence is a field like any other.
-    fn decide_removed<P: Pulled>(
-        meeting: Meeting<P::Record>,
-        policy: &dyn Fn(&str) -> Policy,
-    ) -> Decided<P::Record> {
+    fn decide_removed<P: Pulled>(meeting: Meeting<P::Record>, policy: &dyn Fn(&str) -> Policy) -> Decided<P::Record> {
         let (removal, conflict) = model::merge_removed(&meeting.base, &meeting.remote, policy);
         let conflicts: Vec<FieldConflict> = conflict.into_iter().collect();
         let restore = matches!(removal, Removal::Restore);
@@ -209,7 +230,16 @@ impl Table {
             open_conflicts: open(&conflicts),
         };
         let write_local = restore.then(|| meeting.remote.clone());
-        Decided { meeting, write_local, insert_local: restore, base, met, conflicts, aside: Vec::new() }
+        Decided {
+            meeting,
+            write_local,
+            insert_local: restore,
+            base,
+            met,
+            conflicts,
+            aside: Vec::new(),
+            is_held_back: false,
+        }
     }
 
     async fn write_rows<P: Pulled>(
@@ -219,7 +249,13 @@ impl Table {
         now: Timestamp,
     ) -> Result<(), Error> {
         let written: Vec<&P::Record> = decided.iter().filter_map(|one| one.write_local.as_ref()).collect();
-        let (refs, _) = self.resolve_all(tx, &references(written.iter().copied())).await?;
+        let (refs, missing) = self.resolve_all(tx, &references(written.iter().copied())).await?;
+        for one in decided.iter_mut() {
+            let waits = |record: &P::Record| references(std::iter::once(record)).iter().any(|of| missing.contains(of));
+            if one.write_local.as_ref().is_some_and(waits) {
+                one.hold_back();
+            }
+        }
         let updates: Vec<(i64, &P::Record)> = decided
             .iter()
             .filter(|one| !one.insert_local)
@@ -261,7 +297,7 @@ impl Table {
         now: Timestamp,
     ) -> Result<(), Error> {
         let mut found = Vec::new();
-        for one in decided {
+        for one in decided.iter().filter(|one| !one.is_held_back) {
             for conflict in &one.conflicts {
                 found.push(self.conflict::<P>(one, conflict));
             }
@@ -360,7 +396,13 @@ impl Table {
     /// A base is Xero's last state, but for fields whose conflict is open or set aside: there the conflict knows it.
     pub(crate) fn known_remote<P: Pulled>(link: &FullLink, standing: &[Conflict]) -> Result<Known<P::Record>, Error> {
         let base: P::Record = parse_base::<P>(&link.base)?;
-        let mut remote = serde_json::to_value(&base).map_err(|error| Error::Internal(error.to_string()))?;
+        let remote = Self::with_standing::<P>(&base, standing)?;
+        Ok(Known { base, remote })
+    }
+
+    /// A base with Xero's own values where a conflict stands.
+    pub(crate) fn with_standing<P: Pulled>(base: &P::Record, standing: &[Conflict]) -> Result<P::Record, Error> {
+        let mut remote = serde_json::to_value(base).map_err(|error| Error::Internal(error.to_string()))?;
         for conflict in standing.iter().filter(|conflict| conflict.what == "PRESENCE") {
             if let Some(text) = &conflict.xero {
                 remote = serde_json::from_str(text).map_err(|error| Error::Internal(error.to_string()))?;
@@ -373,8 +415,7 @@ impl Table {
             };
             model::path::put(&mut remote, &conflict.field, &value);
         }
-        let remote = serde_json::from_value(remote).map_err(|error| Error::Internal(error.to_string()))?;
-        Ok(Known { base, remote })
+        serde_json::from_value(remote).map_err(|error| Error::Internal(error.to_string()))
     }
 }
 
@@ -392,10 +433,7 @@ pub(crate) fn parse_base<P: Pulled>(base: &[u8]) -> Result<P::Record, Error> {
 
 /// The records of Xero that these refer to.
 pub(crate) fn references<'a, R: model::Record>(records: impl Iterator<Item = &'a R>) -> BTreeSet<(Kind, Uuid)> {
-    records
-        .flat_map(model::Record::references)
-        .filter_map(|(kind, target)| Some((kind, target.xero()?)))
-        .collect()
+    records.flat_map(model::Record::references).filter_map(|(kind, target)| Some((kind, target.xero()?))).collect()
 }
 
 /// Whether a person set this very conflict aside: the same field, with the same values on both sides.
@@ -418,7 +456,9 @@ fn open(conflicts: &[FieldConflict]) -> usize {
 
 /// Names of the fields that differ.
 fn changed<R: model::Record>(before: &R, after: &R) -> Vec<String> {
-    let (Ok(before), Ok(after)) = (serde_json::to_value(before), serde_json::to_value(after)) else { return Vec::new() };
+    let (Ok(before), Ok(after)) = (serde_json::to_value(before), serde_json::to_value(after)) else {
+        return Vec::new();
+    };
     let is_other = |field: &&model::Field| before.get(field.name) != after.get(field.name);
     R::FIELDS.iter().filter(is_other).map(|field| field.name.to_owned()).collect()
 }

@@ -213,10 +213,16 @@ impl Running<'_> {
             };
             if one.wrote_local {
                 let action = if one.row.is_some() { PlanAction::Update } else { PlanAction::Create };
-                self.note::<P>(PlanSide::App, action, ids, || P::label(&one.remote), |item| {
-                    item.fields.clone_from(&one.pulled);
-                    versions(item);
-                });
+                self.note::<P>(
+                    PlanSide::App,
+                    action,
+                    ids,
+                    || P::label(&one.remote),
+                    |item| {
+                        item.fields.clone_from(&one.pulled);
+                        versions(item);
+                    },
+                );
             }
             if one.open_conflicts > 0 {
                 self.note::<P>(PlanSide::App, PlanAction::Conflict, ids, || P::label(&one.remote), versions);
@@ -232,11 +238,15 @@ impl Running<'_> {
 
     /// True if a record would be created in Xero by the plan so far, so that others may refer to it.
     pub(crate) fn will_create(&self, kind: Kind, local_id: i64) -> bool {
-        let Some(Ok(items)) = self.sheet.as_ref().filter(|sheet| sheet.allowed.is_none()).map(|s| s.items.lock()) else {
+        let Some(Ok(items)) = self.sheet.as_ref().filter(|sheet| sheet.allowed.is_none()).map(|s| s.items.lock())
+        else {
             return false;
         };
         items.iter().any(|item| {
-            item.kind == kind && item.action == PlanAction::Create && item.side == PlanSide::Xero && item.local_id == Some(local_id)
+            item.kind == kind
+                && item.action == PlanAction::Create
+                && item.side == PlanSide::Xero
+                && item.local_id == Some(local_id)
         })
     }
 
@@ -380,7 +390,14 @@ impl Engine {
         let stored = self.store().read().await?.plan(id, plan).await?;
         let stored = stored.ok_or_else(|| Error::NotFound(format!("there is no plan {plan}")))?;
         let items = serde_json::from_str(&stored.items).map_err(|error| Error::Internal(error.to_string()))?;
-        Ok(Plan { id: plan, mode: stored.mode, made_at: stored.made_at, items, calls: stored.calls, brakes: Vec::new() })
+        Ok(Plan {
+            id: plan,
+            mode: stored.mode,
+            made_at: stored.made_at,
+            items,
+            calls: stored.calls,
+            brakes: Vec::new(),
+        })
     }
 
     /// Does what a plan shows, as far as it still would be done so; what has moved since is left alone and returned.
@@ -464,7 +481,8 @@ impl Running<'_> {
         let mut said = Vec::new();
         for kind in Kind::ALL.into_iter().filter(|kind| kind.is_two_way()) {
             let of = |action| {
-                let is_it = |item: &&PlanItem| item.kind == kind && item.side == PlanSide::Xero && item.action == action;
+                let is_it =
+                    |item: &&PlanItem| item.kind == kind && item.side == PlanSide::Xero && item.action == action;
                 i64::try_from(items.iter().filter(is_it).count()).unwrap_or(i64::MAX)
             };
             let removals = of(PlanAction::Remove);
@@ -488,7 +506,10 @@ fn writing_calls(items: &[PlanItem]) -> i64 {
         .map(|((kind, action), count)| {
             let batches = (count + 49) / 50;
             let has_ids = for_kind!(kind, P => <P as Pulled>::Wire::PARAMS.contains(&xero::Param::Ids));
-            let reads = if has_ids { batches } else { count };
+            // A batch of 50 is read again by no more ids than a call may name.
+            let most = i64::try_from(xero::MAX_IDS).unwrap_or(i64::MAX);
+            let reads =
+                if has_ids { count / 50 * ((50 + most - 1) / most) + (count % 50 + most - 1) / most } else { count };
             match action {
                 // What is due is read before it is paid, and its invoice after.
                 PlanAction::Create if kind == Kind::Payment => batches * 3,

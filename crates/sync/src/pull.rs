@@ -17,10 +17,10 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 use xero::{Books, Entity, Lane, ListQuery, Order, Param};
 
-use crate::{Engine, Error};
 use crate::map::{Pulled, for_kind};
 use crate::reconcile::{Batch, Place};
 use crate::run::{Progress, ReleaseOnDrop, Running};
+use crate::{Engine, Error};
 
 /// Xero advises at most 40 ids per call.
 const IDS_PER_CALL: usize = 40;
@@ -49,7 +49,8 @@ impl Running<'_> {
         let mut cursor = self.engine.store().read().await?.cursor(self.connection.id, P::KIND).await?;
         if cursor.run != Some(self.id) {
             let read_until = cursor.read_until.or(self.first_window::<P>()?);
-            cursor = Cursor { run: Some(self.id), next_page: 1, read_until, ..Cursor::default() };
+            let read_whole = cursor.read_whole;
+            cursor = Cursor { run: Some(self.id), next_page: 1, read_until, read_whole, ..Cursor::default() };
         } else if cursor.complete && self.is_stale(&cursor) {
             // The run was cut off long ago: what changed since then is read too, and nobody waits for the next run.
             cursor = Cursor { complete: false, pass: cursor.pass.max(1), next_page: 1, ..cursor };
@@ -97,6 +98,7 @@ impl Running<'_> {
             let mut after = *cursor;
             after.next_page = i64::from(page.number) + 1;
             if page.is_last {
+                after.read_whole |= self.reads_everything::<P>(&after);
                 self.end_pass(&mut after, page.server_time);
             }
             let place = Place { cursor: Some(after), expected: page.expected };
@@ -114,14 +116,18 @@ impl Running<'_> {
     }
 
     pub(crate) fn query<P: Pulled>(&self, cursor: &Cursor) -> ListQuery {
-        let is_everything = (self.mode == Mode::Full && cursor.pass == 0) || !P::Wire::HAS_IMS;
         ListQuery {
-            modified_since: cursor.read_until.filter(|_| !is_everything),
+            modified_since: cursor.read_until.filter(|_| !self.reads_everything::<P>(cursor)),
             order: P::Wire::PAGED.then(Order::by_id::<P::Wire>),
             page_size: P::Wire::PAGED.then_some(self.engine.parts.settings.page_size),
             include_archived: P::INCLUDE_ARCHIVED && P::Wire::PARAMS.contains(&Param::IncludeArchived),
             ..ListQuery::default()
         }
+    }
+
+    /// Whether this pass reads the whole list of a kind, not only what changed.
+    fn reads_everything<P: Pulled>(&self, cursor: &Cursor) -> bool {
+        (self.mode == Mode::Full && cursor.pass == 0) || !P::Wire::HAS_IMS
     }
 
     /// A list that ends before the count that Xero gives with it has lost records on the way. Records only ever join a
@@ -154,8 +160,7 @@ impl Running<'_> {
 
     /// An empty list where records are linked is a fault of the answer or a catastrophe; either way a person must look.
     async fn refuse_suspicious_emptiness<P: Pulled>(&self, page: &Fetched<P>, cursor: &Cursor) -> Result<(), Error> {
-        let is_whole_list = (self.mode == Mode::Full && cursor.pass == 0) || !P::Wire::HAS_IMS;
-        if !is_whole_list || !page.batch.is_empty() {
+        if !self.reads_everything::<P>(cursor) || !page.batch.is_empty() {
             return Ok(());
         }
         match self.engine.store().read().await?.count_links_of(self.connection.id, P::KIND).await? {
@@ -168,7 +173,12 @@ impl Running<'_> {
     ///
     /// A customer made while its list was being read, or one from before the window of an incremental sync, is met here
     /// first.
-    pub(crate) async fn bring_over<P: Pulled>(&self, batch: &Batch<P>, place: &Place, depth: u8) -> Result<KindCounts, Error> {
+    pub(crate) async fn bring_over<P: Pulled>(
+        &self,
+        batch: &Batch<P>,
+        place: &Place,
+        depth: u8,
+    ) -> Result<KindCounts, Error> {
         let missing = match self.reconcile(batch, place, false).await? {
             Ok(counts) => return Ok(counts),
             Err(missing) => missing,

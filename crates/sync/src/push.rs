@@ -6,7 +6,7 @@
 //! step plans (`capture`) and sends (`send`) its kind, so that an invoice is planned when its customer is in Xero.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -194,7 +194,7 @@ impl Engine {
             progress: &|_| {},
             sheet: None,
             touched: Mutex::default(),
-            removals_pulled: AtomicI64::new(0),
+            removals: Mutex::default(),
             approved: Mutex::default(),
             merged: Mutex::default(),
             counted_calls: AtomicU64::new(0),

@@ -202,6 +202,7 @@ impl Running<'_> {
         let reconciled = self.reconcile_in(&mut tx, batch, place, without_missing).await?;
         if reconciled.is_ok() {
             tx.commit().await?;
+            self.count_removals(P::KIND);
         }
         Ok(reconciled)
     }
@@ -240,6 +241,11 @@ impl Running<'_> {
         let to_send: Vec<i64> = met.iter().filter(|met| met.has_to_be_sent()).map(|met| met.local_id).collect();
         if P::KIND.is_two_way() && !to_send.is_empty() {
             tx.capture(self.connection.org, P::KIND, &to_send, now).await?;
+        }
+        let agreed: Vec<i64> =
+            met.iter().filter(|met| !met.has_to_be_sent() && met.open_conflicts == 0).map(|met| met.local_id).collect();
+        if P::KIND.is_two_way() && !agreed.is_empty() {
+            tx.close_push_failures(self.connection.id, P::KIND, &agreed, now).await?;
         }
         tx.touch_links(self.connection.id, P::KIND, &sorted.touched).await?;
 
@@ -282,9 +288,15 @@ impl Running<'_> {
         tx.add_events(self.connection.org, &events, now).await?;
         for incoming in new {
             let ids = (None, Some(incoming.xero_id));
-            self.note::<P>(PlanSide::App, PlanAction::Create, ids, || P::label(&incoming.record), |item| {
-                item.xero_version = Some(version(&incoming.record));
-            });
+            self.note::<P>(
+                PlanSide::App,
+                PlanAction::Create,
+                ids,
+                || P::label(&incoming.record),
+                |item| {
+                    item.xero_version = Some(version(&incoming.record));
+                },
+            );
         }
         Ok(KindCounts { created, ..KindCounts::default() })
     }
@@ -301,16 +313,27 @@ impl Running<'_> {
         }
         let ids: Vec<Uuid> = changed.iter().map(|(incoming, _)| incoming.xero_id).collect();
         let local_ids: Vec<i64> = changed.iter().map(|(_, link)| link.local_id).collect();
-        let bases = tx.bases(self.connection.id, P::KIND, &ids).await?;
         let rows = tx.lock_books::<P::Record>(self.connection.id, &local_ids).await?;
         let mut rows: HashMap<i64, BookRow<P::Record>> = rows.into_iter().map(|row| (row.id, row)).collect();
+        // What a push wrote before it let go of the rows: it may have seen this state, or a newer one.
+        let links = tx.full_links(self.connection.id, P::KIND, &ids).await?;
+        let gone: Vec<i64> = local_ids.iter().copied().filter(|id| !rows.contains_key(id)).collect();
+        let gone = tx.captures_of(P::KIND, &gone).await?;
         let mut meetings = Vec::with_capacity(changed.len());
-        for (incoming, link) in changed {
-            match bases.get(&incoming.xero_id).map(|base| parse_base::<P>(base)) {
-                Some(Ok(base)) => {
-                    meetings.push(incoming.meeting(link.local_id, base, rows.remove(&link.local_id), false));
+        for (incoming, before) in changed {
+            let Some(link) = links.get(&incoming.xero_id).filter(|link| link.local_id == before.local_id) else {
+                return Err(store::Error::Busy("a record was linked anew meanwhile".into()).into());
+            };
+            if link.remote_hash == incoming.hash || is_older(incoming.updated, link.remote_updated_at) {
+                continue;
+            }
+            match parse_base::<P>(&link.base) {
+                Ok(base) => {
+                    let mut meeting = incoming.meeting(link.local_id, base, rows.remove(&link.local_id), false);
+                    meeting.gone_at = gone.iter().find(|one| one.local_id == link.local_id).map(|one| one.changed_at);
+                    meetings.push(meeting);
                 }
-                _ => failures.push(NewFailure {
+                Err(_) => failures.push(NewFailure {
                     remote_key: incoming.xero_id.to_string(),
                     code: "TO-BAD-BASE",
                     message: "the state that both sides last agreed on cannot be read".into(),

@@ -3,8 +3,8 @@
 //! Everything that a run has done is in the database page by page, so that one cut off anywhere, by a crash, a limit or
 //! a dead network, is taken up by the next run where it stopped.
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use store::{Connection, KindCounts, Lease, Mode, RunDirection, RunState, TenantF
 use uuid::Uuid;
 use xero::{Books, BooksUsage, Lane};
 
+use crate::brake::Removals;
 use crate::map::for_kind;
 use crate::meet::Table;
 use crate::outgoing::for_two_way;
@@ -117,7 +118,8 @@ pub(crate) struct Running<'a> {
     pub(crate) sheet: Option<Sheet>,
     /// Documents that a push has changed the amounts of.
     pub(crate) touched: Mutex<BTreeSet<(Kind, Uuid)>>,
-    pub(crate) removals_pulled: AtomicI64,
+    /// What this run has removed from the App's side.
+    pub(crate) removals: Mutex<HashMap<Kind, Removals>>,
     /// Brakes whose approval this run goes by.
     pub(crate) approved: Mutex<BTreeSet<i64>>,
     /// Local customers whose contact was merged into another in Xero, as this run learned.

@@ -71,17 +71,22 @@ impl Running<'_> {
 
     /// P1 of creates: the bytes were made with the plan.
     async fn freeze_creates<P: Pushed>(&self, planned: Vec<Intent>) -> Result<Vec<Frozen>, Error> {
-        let refusals = self.check_payable::<P>(&planned).await?;
+        let mut refusals = self.check_payable::<P>(&planned).await?;
         let now = self.now();
         let mut tx = self.engine.store().begin_durable().await?;
         tx.hold_lease(&self.lease).await?;
-        // A pull may have adopted one meanwhile.
         let locals: Vec<i64> = planned.iter().map(|intent| intent.local_id).collect();
+        // A pull links under the same locks: read only once they are held, what it did is seen.
+        tx.lock_books::<P::Record>(self.connection.id, &locals).await?;
         let open = tx.open_intents_of(self.connection.id, P::KIND, &locals).await?;
-        let mut refusals = refusals;
+        let linked = tx.links_of_locals(self.connection.id, P::KIND, &locals).await?;
         let (mut ready, mut counts) = (Vec::new(), KindCounts::default());
         for intent in planned {
             if !open.get(&intent.local_id).is_some_and(|now| now.id == intent.id && now.state == IntentState::Planned) {
+                continue;
+            }
+            if linked.contains_key(&intent.local_id) {
+                self.end(&mut tx, &intent, IntentState::Dropped, "it was linked with a record in Xero", now).await?;
                 continue;
             }
             match (refusals.remove(&intent.id), &intent.body, &intent.acked) {
@@ -105,30 +110,34 @@ impl Running<'_> {
     /// P1 of updates and removals: read again, merged again, checked, then frozen, all in one transaction.
     async fn freeze_changes<P: Pushed>(&self, planned: Vec<Intent>) -> Result<Vec<Frozen>, Error> {
         let ids: Vec<Uuid> = planned.iter().filter_map(|intent| intent.xero_id).collect();
+        let read = self.read_again::<P>(&ids).await?;
+        let unreadable: HashMap<String, String> =
+            read.failures.into_iter().map(|failure| (failure.remote_key, failure.message)).collect();
         let mut fresh: HashMap<Uuid, Incoming<P::Record>> =
-            self.read_again::<P>(&ids).await?.incoming.into_iter().map(|one| (one.xero_id, one)).collect();
+            read.incoming.into_iter().map(|one| (one.xero_id, one)).collect();
         let now = self.now();
         let mut tx = self.engine.store().begin_durable().await?;
         tx.hold_lease(&self.lease).await?;
-        let links = tx.full_links(self.connection.id, P::KIND, &ids).await?;
-        let locals: Vec<i64> = links.values().map(|link| link.local_id).collect();
+        let locals: Vec<i64> = planned.iter().map(|intent| intent.local_id).collect();
         let rows = tx.lock_books::<P::Record>(self.connection.id, &locals).await?;
         let mut rows: HashMap<i64, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+        // What a pull wrote before it let go of the rows.
+        let links = tx.full_links(self.connection.id, P::KIND, &ids).await?;
         let (mut meetings, mut intents, mut counts) = (Vec::new(), HashMap::new(), KindCounts::default());
         for intent in planned {
-            let Some((id, link)) = intent.xero_id.and_then(|id| Some((id, links.get(&id)?))) else {
+            let link = intent.xero_id.and_then(|id| Some((id, links.get(&id)?)));
+            let Some((id, link)) = link.filter(|(_, link)| link.local_id == intent.local_id) else {
                 self.end(&mut tx, &intent, IntentState::Dropped, "it is not linked any more", now).await?;
                 continue;
             };
             let Some(incoming) = fresh.remove(&id) else {
-                let refusal = Refusal::new("TO-GONE", "xero does not have this record any more: look for it in xero");
-                self.refuse::<P>(&mut tx, &intent, refusal, now).await?;
-                counts.refused += 1;
+                counts.refused += self.not_there::<P>(&mut tx, &intent, unreadable.get(&id.to_string()), now).await?;
                 continue;
             };
             if matches!((incoming.updated, link.remote_updated_at), (Some(read), Some(known)) if read < known) {
                 // Xero's answer lags behind what it told us before: an old state must not be merged.
-                tx.put_off_intent(intent.id, later(now, 5)?, "TO-LAG", "xero answered with an older state", now).await?;
+                tx.put_off_intent(intent.id, later(now, 5)?, "TO-LAG", "xero answered with an older state", now)
+                    .await?;
                 continue;
             }
             let base = parse_base::<P>(&link.base)?;
@@ -143,6 +152,12 @@ impl Running<'_> {
             if !met.has_to_be_sent() {
                 self.end(&mut tx, &intent, IntentState::Dropped, "both sides agree already", now).await?;
                 tx.close_push_failures(self.connection.id, P::KIND, &[intent.local_id], now).await?;
+                continue;
+            }
+            if self.removes::<P>(&met) && intent.op != Op::Remove {
+                // Planned as a change, it has become a removal since: that is for the brakes to see.
+                self.end(&mut tx, &intent, IntentState::Dropped, "it was removed before it was sent", now).await?;
+                tx.capture(self.connection.org, P::KIND, &[intent.local_id], now).await?;
                 continue;
             }
             match self.ready::<P>(intent.clone(), &met) {
@@ -162,15 +177,9 @@ impl Running<'_> {
     /// The element of a change, if the rules let it pass.
     fn ready<P: Pushed>(&self, intent: Intent, met: &Met<P::Record>) -> Result<Ready, Refusal> {
         let outgoing = met.outgoing.as_ref().unwrap_or(&met.remote);
-        let is_removal = met.is_removal || (met.remote.is_live() && !outgoing.is_live());
+        let is_removal = self.removes::<P>(met);
         let op = if is_removal { RuleOp::Remove } else { RuleOp::Update };
-        P::Record::check(&Change {
-            op,
-            remote: Some(&met.remote),
-            outgoing,
-            push: &met.push,
-            facts: &self.facts,
-        })?;
+        P::Record::check(&Change { op, remote: Some(&met.remote), outgoing, push: &met.push, facts: &self.facts })?;
         let write = if is_removal {
             P::remove(met.xero_id, &met.remote)?
         } else {
@@ -183,6 +192,33 @@ impl Running<'_> {
             fields: serde_json::to_string(&met.push).unwrap_or_default(),
             target: (is_removal && P::REMOVES_ONE_BY_ONE).then_some(met.xero_id),
         })
+    }
+
+    /// Whether what is to be sent voids, deletes or archives.
+    fn removes<P: Pushed>(&self, met: &Met<P::Record>) -> bool {
+        let is_gone = |outgoing: &P::Record| met.remote.is_live() && !outgoing.is_live();
+        met.is_removal || met.outgoing.as_ref().is_some_and(is_gone)
+    }
+
+    /// A linked record that Xero's answer lacks. Lists lag behind what was written, so once is not enough to believe it.
+    async fn not_there<P: Pushed>(
+        &self,
+        tx: &mut Tx,
+        intent: &Intent,
+        unreadable: Option<&String>,
+        now: Timestamp,
+    ) -> Result<i64, Error> {
+        let gap_s = self.engine.parts.settings.push.look_gap_s;
+        let refusal = match (unreadable, intent.absent_at) {
+            (Some(why), _) => Refusal::new("TO-BAD-RECORD", format!("what xero has cannot be read: {why}")),
+            (None, Some(_)) => Refusal::new("TO-GONE", "xero does not have this record any more: look for it in xero"),
+            (None, None) => {
+                tx.looked(intent.id, Some(now), later(now, gap_s)?, now).await?;
+                return Ok(0);
+            }
+        };
+        self.refuse::<P>(tx, intent, refusal, now).await?;
+        Ok(1)
     }
 
     /// Xero's present state of some records.
@@ -211,7 +247,8 @@ impl Running<'_> {
         let read = self.read_again::<Invoices>(&ids).await?;
         invoices.extend(read.incoming.into_iter().map(|one| (one.xero_id, one.record)));
         // Payments that go together must not be more than is due together.
-        let mut due: HashMap<Uuid, model::Amount> = invoices.iter().map(|(id, found)| (*id, found.amount_due)).collect();
+        let mut due: HashMap<Uuid, model::Amount> =
+            invoices.iter().map(|(id, found)| (*id, found.amount_due)).collect();
         for (id, payment) in &payments {
             let Some(target) = invoice(payment) else { continue };
             let (Some(found), Some(due)) = (invoices.get(&target), due.get_mut(&target)) else { continue };
@@ -299,7 +336,8 @@ impl Running<'_> {
     /// True as long as a copy sent now lands while Xero still remembers the key.
     fn may_send_again(&self, send: &Send) -> bool {
         let within_s = self.engine.parts.settings.push.resend_within_s;
-        self.now().duration_since(send.first_sent_at).as_secs() < within_s
+        // Sent in the future: another machine's clock, which says nothing about how long ago.
+        (0..within_s).contains(&self.now().duration_since(send.first_sent_at).as_secs())
     }
 
     async fn note_again(&self, mut frozen: Frozen) -> Result<Frozen, Error> {
@@ -340,6 +378,11 @@ impl Running<'_> {
                 let until = self.now().duration_until(limited.resume_at).as_secs();
                 wait_s = wait_s.max(u64::try_from(until).unwrap_or_default());
             }
+            // Nobody waits for hours with the lease in hand.
+            let age_s = self.now().duration_since(frozen.send.first_sent_at).as_secs();
+            if age_s.saturating_add_unsigned(wait_s) >= self.engine.parts.settings.push.resend_within_s {
+                return self.lose(&frozen).await;
+            }
             self.engine.parts.clock.sleep(Duration::from_secs(wait_s)).await;
             wait_s *= 2;
             if !self.may_send_again(&frozen.send) {
@@ -355,17 +398,9 @@ impl Running<'_> {
         Deadline::after(self.engine.parts.clock.as_ref(), within)
     }
 
-    /// When a request that was made durable then cannot be applied any more: it may have waited for its turn first.
-    pub(crate) fn landed_after(&self, last_sent: Timestamp) -> Result<Timestamp, Error> {
-        let settings = &self.engine.parts.settings.push;
-        let waited_s = i64::try_from(settings.send_within_s).unwrap_or(i64::MAX);
-        later(last_sent, settings.lands_within_s.saturating_add(waited_s))
-    }
-
     async fn transmit<P: Pushed>(&self, frozen: &Frozen) -> Result<Written<P::Wire>, xero::Error> {
         let Frozen { send, not_after, .. } = frozen;
-        let options =
-            WriteOptions { idempotency_key: Some(send.idempotency_key.clone()), not_after: Some(*not_after) };
+        let options = WriteOptions { idempotency_key: Some(send.idempotency_key.clone()), not_after: Some(*not_after) };
         let method = if send.method == "PUT" { http::Method::PUT } else { http::Method::POST };
         self.books.write_encoded_to::<P::Wire>(method, send.target, send.body.clone().into(), &options).await
     }
@@ -373,7 +408,10 @@ impl Running<'_> {
     /// Known not to have reached the books: nothing to look for.
     async fn not_applied<P: Pushed>(&self, frozen: Frozen, error: xero::Error) -> Result<(), Error> {
         let now = self.now();
-        if let xero::Error::Rejected(_) | xero::Error::Gone | xero::Error::Invalid(_) = &error {
+        // A 4xx that is none of Xero's own JSON says no as well.
+        if let xero::Error::Rejected(_) | xero::Error::Gone | xero::Error::Invalid(_) | xero::Error::Protocol { .. } =
+            &error
+        {
             return self.rejected::<P>(frozen, &error).await;
         }
         let mut tx = self.engine.store().begin_durable().await?;
@@ -437,7 +475,7 @@ impl Running<'_> {
         let is_create = frozen.send.method == "PUT";
         // A create is looked for at once, because found is found. An update is made anew from a fresh reading, once the
         // lost one cannot land on top of it any more.
-        let not_before = if is_create { now } else { later(self.landed_after(frozen.send.last_sent_at)?, 1)? };
+        let not_before = if is_create { now } else { later(self.engine.landed_after(frozen.send.last_sent_at)?, 1)? };
         tracing::warn!(send = frozen.send.id, kind = %frozen.send.kind, "sent, no answer: looking before retry");
         let mut tx = self.engine.store().begin_durable().await?;
         tx.hold_lease(&self.lease).await?;

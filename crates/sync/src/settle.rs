@@ -11,14 +11,16 @@ use jiff::Timestamp;
 use model::accounting::{Change, Facts, Op, Refusal, Rules};
 use model::{ConnectionId, OrgId, Record, canonical, path};
 use serde_json::Value;
-use store::{BookRow, Conflict, ConflictState, Connection, FullLink, IntentState, LinkChange, NewEvent, Resolution, Tx};
+use store::{
+    BookRow, Conflict, ConflictState, Connection, FullLink, IntentState, LinkChange, NewEvent, Resolution, Tx,
+};
 
+use crate::Error;
 use crate::capture::version;
 use crate::conflicts::{Choice, ConflictView, Effect, FieldChoice, Preview, Settled, event_of, value_of};
 use crate::meet::{Meeting, Table, references};
 use crate::outgoing::Pushed;
 use crate::run::Running;
-use crate::Error;
 
 /// A record with what stands between both sides.
 pub(crate) struct Desk<P: Pushed> {
@@ -215,12 +217,18 @@ impl<P: Pushed> Desk<P> {
                 let mut draft = self.draft()?;
                 let wanted = draft.decide(conflict, choice)?;
                 let (app, xero) = (value_of(conflict.app.as_deref()), value_of(conflict.xero.as_deref()));
-                let refusal = if wanted == xero { None } else { self.check(&draft, &[conflict.field.clone()])?.err() };
+                let refusal = if wanted == xero {
+                    None
+                } else {
+                    self.check(&draft, std::slice::from_ref(&conflict.field))?.err()
+                };
                 let differs = |from: &Value| (*from != wanted).then(|| wanted.clone());
                 Ok(Effect { to_app: differs(&app), to_xero: differs(&xero), refusal })
             }
             "PRESENCE" => match choice {
-                Choice::KeepApp => Ok(Effect { to_app: None, to_xero: Some(Value::Null), refusal: self.check_removal() }),
+                Choice::KeepApp => {
+                    Ok(Effect { to_app: None, to_xero: Some(Value::Null), refusal: self.check_removal() })
+                }
                 Choice::KeepXero => Ok(Effect { to_app: Some(json(&self.remote)?), to_xero: None, refusal: None }),
                 _ => Err(Error::Invalid("a record is there or it is not: keep the app's side or xero's".into())),
             },
@@ -317,13 +325,7 @@ impl<P: Pushed> Desk<P> {
     }
 
     /// The engine's own write: nothing that Xero has to be told.
-    async fn write_row(
-        &self,
-        tx: &mut Tx,
-        table: &Table,
-        local: &P::Record,
-        now: Timestamp,
-    ) -> Result<(), Error> {
+    async fn write_row(&self, tx: &mut Tx, table: &Table, local: &P::Record, now: Timestamp) -> Result<(), Error> {
         let (refs, missing) = table.resolve_all(tx, &references(std::iter::once(local))).await?;
         if let Some((kind, id)) = missing.first() {
             let why = format!("the {kind} {id} that it refers to is not in the books yet: sync, then decide again");
@@ -414,8 +416,7 @@ impl<P: Pushed> Desk<P> {
             _ => (ConflictState::Resolved, "conflict.resolved"),
         };
         let result = result.filter(|value| !value.is_null()).map(Value::to_string);
-        let is_first =
-            tx.decide_conflict(conflict.id, state, choice.resolution(), result.as_deref(), by, now).await?;
+        let is_first = tx.decide_conflict(conflict.id, state, choice.resolution(), result.as_deref(), by, now).await?;
         if !is_first {
             return Err(Error::Invalid(format!("conflict {} was decided by somebody else just now", conflict.id)));
         }
@@ -449,13 +450,7 @@ impl<P: Pushed> Desk<P> {
         Ok(Settled { conflict: conflict.id, wrote_app: true, to_send: true })
     }
 
-    async fn undo_field(
-        &self,
-        tx: &mut Tx,
-        table: &Table,
-        conflict: &Conflict,
-        now: Timestamp,
-    ) -> Result<(), Error> {
+    async fn undo_field(&self, tx: &mut Tx, table: &Table, conflict: &Conflict, now: Timestamp) -> Result<(), Error> {
         let loser = match conflict.resolution {
             Some(Resolution::KeepApp) => conflict.xero.as_deref(),
             _ => conflict.app.as_deref(),
@@ -483,7 +478,8 @@ impl<P: Pushed> Desk<P> {
     /// Restored, it is deleted again. Removed in Xero, it cannot be brought back: a voided document stays voided.
     async fn undo_presence(&self, tx: &mut Tx, conflict: &Conflict, now: Timestamp) -> Result<(), Error> {
         if conflict.resolution != Some(Resolution::KeepXero) {
-            let why = "what was removed in Xero cannot be brought back by a program: restore it there, or make a new one";
+            let why =
+                "what was removed in Xero cannot be brought back by a program: restore it there, or make a new one";
             return Err(Error::Refused(Refusal::new("TO-STATUS", why)));
         }
         let links = tx.full_links(self.connection, P::KIND, &[conflict.xero_id]).await?;
@@ -543,8 +539,9 @@ fn json<R: Record>(record: &R) -> Result<Value, Error> {
 }
 
 fn record<R: Record>(value: &Value) -> Result<R, Error> {
-    serde_json::from_value(value.clone())
-        .map_err(|error| Error::Invalid(format!("with this value it is no record any more ({error}): give another one")))
+    serde_json::from_value(value.clone()).map_err(|error| {
+        Error::Invalid(format!("with this value it is no record any more ({error}): give another one"))
+    })
 }
 
 fn gone(local_id: &i64) -> Error {

@@ -51,8 +51,7 @@ impl Running<'_> {
             let Some(last) = links.last() else { break };
             after = last.local_id;
             let was_live = |base: &[u8]| serde_json::from_slice::<P::Record>(base).is_ok_and(|base| base.is_live());
-            let gone: Vec<i64> =
-                links.iter().filter(|link| was_live(&link.base)).map(|link| link.local_id).collect();
+            let gone: Vec<i64> = links.iter().filter(|link| was_live(&link.base)).map(|link| link.local_id).collect();
             tx.capture(self.connection.org, P::KIND, &gone, self.now()).await?;
             tx.commit().await?;
             found += i64::try_from(gone.len()).unwrap_or(i64::MAX);

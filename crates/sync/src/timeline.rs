@@ -26,8 +26,11 @@ fn event(event: &Event) -> Option<Happening> {
         "failure.retried" => format!("it was tried again after {}", details["code"].as_str().unwrap_or("a failure")),
         "failure.restored" => "the failure was listed again".to_owned(),
         // Conflicts and failures tell these themselves, with more.
-        "record.conflict" | "conflict.resolved" | "conflict.ignored" | "conflict.undone" | "failure.ignored" => return None,
-        "failure.linked" => return None,
+        "record.conflict" | "conflict.resolved" | "conflict.ignored" | "conflict.undone" | "failure.ignored" => {
+            return None;
+        }
+        // Writes tell these.
+        "failure.linked" | "record.sent" => return None,
         other => other.replace(['.', '_'], " "),
     };
     let by = details["by"].as_str().map(str::to_owned);
@@ -51,7 +54,9 @@ fn intents(known: &Known, lines: &mut Vec<Happening>) {
         let (word, text) = match intent.state {
             IntentState::Planned => continue,
             IntentState::Sending => ("write.sent", format!("{what}{fields}: sent")),
-            IntentState::Unknown => ("write.unanswered", format!("{what}{fields}: sent, no answer: looking before retry")),
+            IntentState::Unknown => {
+                ("write.unanswered", format!("{what}{fields}: sent, no answer: looking before retry"))
+            }
             IntentState::Done => ("write.done", format!("{what}{fields}: done{why}")),
             IntentState::Refused => ("write.refused", format!("{what}{fields}: refused{why}")),
             IntentState::Dropped => ("write.dropped", format!("{what}{fields}: not sent{why}")),

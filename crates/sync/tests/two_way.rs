@@ -84,7 +84,8 @@ async fn new_records_of_every_kind_arrive_in_the_order_of_their_dependencies(url
     let (world, engine, id, app) = world(url).await;
     let person = world.person();
     let org = engine.connection(id).await.unwrap().org;
-    app.run(&format!("INSERT INTO customers (org_id, name, email) VALUES ({org}, 'Brand New Ltd', 'b@new.test')")).await;
+    app.run(&format!("INSERT INTO customers (org_id, name, email) VALUES ({org}, 'Brand New Ltd', 'b@new.test')"))
+        .await;
     let customer = app.text("SELECT MAX(id) AS c FROM customers").await.unwrap();
     let (invoice, line) = (
         format!(
@@ -114,7 +115,90 @@ async fn new_records_of_every_kind_arrive_in_the_order_of_their_dependencies(url
     assert_eq!(outcome.total().sent_created, 3, "{outcome:?}");
     let found = person.get("Invoices?InvoiceNumbers=APP-0001&page=1");
     let found = &found["Invoices"][0];
-    assert_eq!((found["Status"].as_str(), found["Contact"]["Name"].as_str()), (Some("AUTHORISED"), Some("Brand New Ltd")));
+    assert_eq!(
+        (found["Status"].as_str(), found["Contact"]["Name"].as_str()),
+        (Some("AUTHORISED"), Some("Brand New Ltd"))
+    );
     assert_eq!(found["AmountPaid"].to_string(), "10.0");
     assert_agreement(&engine, id).await;
+}
+
+/// Nobody knows what Xero has before all of it was read once.
+#[testkit::on_both_databases]
+async fn nothing_is_created_in_xero_before_the_kind_was_read_whole(url: String) {
+    let world = World::new(plan(Size { lines: None, ..Size::of_invoices(20) }), url.clone());
+    let engine = world.engine().await;
+    let id = world.connect(&engine).await;
+    let org = engine.connection(id).await.unwrap().org;
+    let app = App::open(&url).await;
+    app.run(&format!("INSERT INTO customers (org_id, name) VALUES ({org}, 'Early Bird Ltd')")).await;
+
+    let outcome = sync_now(&engine, id, Mode::Incremental).await;
+    assert_eq!(outcome.total().sent_created, 0, "{outcome:?}");
+    assert_eq!(
+        app.text("SELECT code AS c FROM failures WHERE local_id IS NOT NULL").await.as_deref(),
+        Some("TO-WAITING")
+    );
+
+    let outcome = sync_now(&engine, id, Mode::Full).await;
+    assert_eq!(outcome.total().sent_created, 1, "{outcome:?}");
+    assert_eq!(app.text("SELECT COUNT(*) AS c FROM failures WHERE resolved_at IS NULL").await.as_deref(), Some("0"));
+}
+
+/// The same invoice on both sides before they were connected, with other lines: linked, and never added up.
+#[testkit::on_both_databases]
+async fn lines_of_a_matched_invoice_are_a_conflict_and_never_added_up(url: String) {
+    let world = World::new(plan(Size { lines: None, ..Size::of_invoices(20) }), url.clone());
+    let engine = world.engine().await;
+    let id = world.connect(&engine).await;
+    let org = engine.connection(id).await.unwrap().org;
+    let person = world.person();
+    let contact = person.put("Contacts", json!({"Name": "Both Know Ltd"}))["Contacts"][0]["ContactID"].clone();
+    let invoice = json!({
+        "Type": "ACCREC", "InvoiceNumber": "BOTH-7", "Contact": {"ContactID": contact}, "Date": "2026-06-01",
+        "DueDate": "2026-07-01", "Status": "AUTHORISED", "LineAmountTypes": "NoTax",
+        "LineItems": [{"Description": "Widget, blue", "Quantity": 1, "UnitAmount": 100, "AccountCode": "200"}]
+    });
+    person.put("Invoices", invoice);
+    let app = App::open(&url).await;
+    let (one, hundred) = match &app {
+        App::Sqlite(_) => ("10000", "1000000"),
+        App::Postgres(_) => ("1", "100"),
+    };
+    app.run(&format!("INSERT INTO customers (org_id, name) VALUES ({org}, 'Both Know Ltd')")).await;
+    app.run(&format!(
+        "INSERT INTO invoices (org_id, type, number, customer_id, date, due_date, status, line_amount_types) \
+         SELECT {org}, 'ACCREC', 'BOTH-7', MAX(id), '2026-06-01', '2026-07-01', 'SENT', 'NO_TAX' FROM customers"
+    ))
+    .await;
+    app.run(&format!(
+        "INSERT INTO invoice_lines (invoice_id, position, description, quantity, unit_amount, account_code) \
+         SELECT MAX(id), 1, 'Gadget', {one}, {hundred}, '200' FROM invoices"
+    ))
+    .await;
+    engine.set_policy(id, None, Some("lines"), Some(PolicySetting::Ask), "test").await.unwrap();
+
+    sync_now(&engine, id, Mode::Full).await;
+    let found = person.get("Invoices?InvoiceNumbers=BOTH-7&page=1");
+    assert_eq!(found["Invoices"].as_array().map(Vec::len), Some(1));
+    assert_eq!(found["Invoices"][0]["Total"].to_string(), "100.0");
+    let copies = app.text("SELECT COUNT(*) AS c FROM invoices WHERE number = 'BOTH-7'").await;
+    assert_eq!(copies.as_deref(), Some("1"));
+    let pending = app.text("SELECT field AS c FROM conflicts WHERE state = 'PENDING'").await;
+    assert_eq!(pending.as_deref(), Some("lines"));
+}
+
+/// A program that writes whole rows puts an old `sync_rev` back; that is no write of the engine's.
+#[testkit::on_both_databases]
+async fn a_row_written_whole_with_an_old_revision_is_captured(url: String) {
+    let (world, engine, id, app) = world(url).await;
+    let person = world.person();
+    let (local, xero) = active_customer(&app).await;
+    let before = app.text(&format!("SELECT sync_rev AS c FROM customers WHERE id = {local}")).await.unwrap();
+    person.post("Contacts", json!({"ContactID": xero, "FirstName": "Newer"}));
+    sync_now(&engine, id, Mode::Incremental).await;
+    app.run(&format!("UPDATE customers SET last_name = 'Whole', sync_rev = {before} WHERE id = {local}")).await;
+    let outcome = sync_now(&engine, id, Mode::Incremental).await;
+    assert_eq!(outcome.total().sent_updated, 1, "{outcome:?}");
+    assert_eq!(person.get(&format!("Contacts/{xero}"))["Contacts"][0]["LastName"], "Whole");
 }

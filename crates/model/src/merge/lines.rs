@@ -31,10 +31,11 @@ pub(super) fn merge(unit: &Unit, keyed: &Keyed, three: &Three<'_>, out: &mut Out
     let lines = Lines::of(keyed, three.base, three.local, three.remote);
     let others: Vec<&str> = unit.members.iter().copied().filter(|member| *member != keyed.field).collect();
     let agrees = |a: &Members, b: &Members| others.iter().all(|member| agree(a.get(*member), b.get(*member)));
-    if agrees(three.local, three.remote) {
+    if agrees(three.local, three.remote) && !lines.are_strangers() {
         return lines.merge_each(out);
     }
-    // Amounts that mean another thing on each side cannot be mixed: the group is one.
+    // Amounts that mean another thing on each side cannot be mixed, and lines that were never one list must not be added
+    // up: the group is one.
     let comparison = Comparison {
         app_is_base: agrees(three.local, three.base) && lines.app_kept_all(),
         app_is_xero: false,
@@ -73,6 +74,13 @@ impl<'a> Lines<'a> {
         // The id is no part to merge: it is Xero's.
         let parts = units(keyed.parts).into_iter().filter(|part| part.owner == Owner::Both).collect();
         Self { keyed, parts, lists, slots }
+    }
+
+    /// Whether the two lists were never one: no line was ever agreed on, and each side has some that the other lacks.
+    fn are_strangers(&self) -> bool {
+        self.lists.base.is_empty()
+            && self.slots.iter().any(|slot| slot.local.is_some() && slot.remote.is_none())
+            && self.slots.iter().any(|slot| slot.remote.is_some() && slot.local.is_none())
     }
 
     fn merge_each(&self, out: &mut Outcome<'_>) {

@@ -2,7 +2,8 @@
 //! captured changes; the engine's own writes do not.
 //!
 //! The engine is known by `sync_rev`: it inserts with 1, adds 1 in the statement that changes a row, and sets children
-//! to -1 before it deletes them. Everybody else leaves the column alone. A captured change is one row per record
+//! to -1 before it deletes them. Everybody else leaves the column alone, or writes back what it once read, as programs do
+//! that write whole rows: only exactly one more is the engine. A captured change is one row per record
 //! however often the record changes, so that nothing depends on the order in which transactions commit.
 //!
 //! What SQL alone cannot see (TRUNCATE, a row moved to another organisation) is found by a full sync's sweep.
@@ -51,14 +52,14 @@ pub(crate) fn sqlite_triggers() -> String {
         );
         text.push_str(&sqlite_trigger(table, "INSERT", "NEW.sync_rev = 0", &new));
         let body = format!("{new}\n{moved}\n{stamp}");
-        text.push_str(&sqlite_trigger(table, "UPDATE", "NEW.sync_rev IS OLD.sync_rev", &body));
+        text.push_str(&sqlite_trigger(table, "UPDATE", "NEW.sync_rev IS NOT OLD.sync_rev + 1", &body));
         text.push_str(&sqlite_trigger(table, "DELETE", "OLD.sync_rev >= 0", &old));
     }
     for (table, parent, column) in CHILDREN {
         let touch = |ids: &str| format!("UPDATE {parent} SET updated_at = {SQLITE_NOW} WHERE id IN ({ids});");
         text.push_str(&sqlite_trigger(table, "INSERT", "NEW.sync_rev = 0", &touch(&format!("NEW.{column}"))));
         let both = touch(&format!("OLD.{column}, NEW.{column}"));
-        text.push_str(&sqlite_trigger(table, "UPDATE", "NEW.sync_rev IS OLD.sync_rev", &both));
+        text.push_str(&sqlite_trigger(table, "UPDATE", "NEW.sync_rev >= 0", &both));
         text.push_str(&sqlite_trigger(table, "DELETE", "OLD.sync_rev >= 0", &touch(&format!("OLD.{column}"))));
     }
     text
@@ -94,7 +95,7 @@ pub(crate) fn postgres_triggers(schema: &str) -> String {
         text.push_str(&format!(
             "DROP TRIGGER IF EXISTS tieout_stamp ON {table};\n\
              CREATE TRIGGER tieout_stamp BEFORE UPDATE ON {table} FOR EACH ROW \
-             WHEN (NEW.sync_rev = OLD.sync_rev AND NEW.updated_at = OLD.updated_at) EXECUTE FUNCTION tieout_stamp();\n"
+             WHEN (NEW.sync_rev <> OLD.sync_rev + 1 AND NEW.updated_at = OLD.updated_at) EXECUTE FUNCTION tieout_stamp();\n"
         ));
         text.push_str(&postgres_statement_triggers(table, &format!("tieout_capture('{kind}')")));
     }
@@ -145,7 +146,8 @@ BEGIN
         SELECT TG_ARGV[0], b.id, COALESCE(MAX(b.org_id) FILTER (WHERE b.is_new), MAX(b.org_id)), 1, instant
         FROM (SELECT id, org_id, sync_rev, FALSE AS is_new FROM old_rows
               UNION ALL SELECT id, org_id, sync_rev, TRUE FROM new_rows) AS b
-        GROUP BY b.id HAVING COUNT(*) = 1 OR MIN(b.sync_rev) = MAX(b.sync_rev) ORDER BY b.id
+        GROUP BY b.id HAVING COUNT(*) = 1
+            OR MAX(b.sync_rev) FILTER (WHERE b.is_new) <> MAX(b.sync_rev) FILTER (WHERE NOT b.is_new) + 1 ORDER BY b.id
         ON CONFLICT (kind, local_id) DO UPDATE SET org_id = excluded.org_id, seq = c.seq + 1,
             changed_at = excluded.changed_at, not_before = NULL;
     ELSE

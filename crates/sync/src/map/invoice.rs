@@ -1,6 +1,6 @@
 //! Invoices and bills.
 
-use model::{Invoice, Kind, LineAmountTypes};
+use model::{Amount, DocumentStatus, Invoice, Kind, LineAmountTypes};
 
 use super::{
     Pulled, Rejection, amount_or_zero, date, document_status, line, line_amount_types, rate, reference, short, text,
@@ -16,6 +16,11 @@ impl Pulled for Invoices {
 
     fn map(wire: xero::Invoice) -> Result<Invoice, Rejection> {
         let (status, xero_status) = document_status(wire.status.as_ref());
+        // Of what is voided nothing is due, but the answer to the voiding still says what was.
+        let amount_due = match status {
+            DocumentStatus::Cancelled => Amount::ZERO,
+            _ => amount_or_zero("amount due", wire.amount_due)?,
+        };
         Ok(Invoice {
             r#type: wire.kind.ok_or_else(|| Rejection("the invoice has no type".into()))?.as_str().to_owned(),
             number: short("number", wire.invoice_number)?,
@@ -32,7 +37,7 @@ impl Pulled for Invoices {
             sub_total: amount_or_zero("sub-total", wire.sub_total)?,
             total_tax: amount_or_zero("total tax", wire.total_tax)?,
             total: amount_or_zero("total", wire.total)?,
-            amount_due: amount_or_zero("amount due", wire.amount_due)?,
+            amount_due,
             amount_paid: amount_or_zero("amount paid", wire.amount_paid)?,
             amount_credited: amount_or_zero("amount credited", wire.amount_credited)?,
             fully_paid_on: date(wire.fully_paid_on_date),

@@ -36,6 +36,8 @@ pub enum Trap {
     DieAfter,
     /// The connection is refused.
     NotSent,
+    /// It waits on its way to Xero until the test lets it through.
+    HoldBefore,
     /// Xero carries it out; the answer waits until the test lets it through.
     HoldAfter,
 }
@@ -55,13 +57,11 @@ pub struct Traps {
 impl Traps {
     /// The next request of this method whose path contains `path` is caught.
     pub fn set(&self, method: &str, path: &str, trap: Trap) {
-        self.is_released.store(false, Ordering::SeqCst);
         *self.set.lock().unwrap() = Some((method.to_owned(), path.to_owned(), trap));
     }
 
     /// The process freezes at the last moment before its next call leaves.
     pub fn freeze_next(&self) {
-        self.is_released.store(false, Ordering::SeqCst);
         self.freezes.store(true, Ordering::SeqCst);
     }
 
@@ -84,6 +84,12 @@ impl Traps {
     /// Lets it go on.
     pub fn release(&self) {
         self.is_released.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets it go on, into another trap.
+    pub fn set_and_release(&self, method: &str, path: &str, trap: Trap) {
+        self.set(method, path, trap);
+        self.release();
     }
 
     /// Method and path, and body, of every write that left so far; taken away.
@@ -118,14 +124,19 @@ impl Transport for Traps {
         let Some(trap) = self.caught(&request) else { return self.pass(request).await };
         let answer = match trap {
             Trap::NotSent => return Err(TransportError::NotSent("connection refused".into())),
-            Trap::DieBefore => None,
-            Trap::DieAfter | Trap::HoldAfter => Some(self.pass(request).await),
+            Trap::DieBefore | Trap::HoldBefore => None,
+            Trap::DieAfter | Trap::HoldAfter => Some(self.pass(request.clone()).await),
         };
+        self.is_released.store(false, Ordering::SeqCst);
         self.arrived.notify_one();
         match (trap, answer) {
             (Trap::HoldAfter, Some(answer)) => {
                 self.released().await;
                 answer
+            }
+            (Trap::HoldBefore, None) => {
+                self.released().await;
+                self.pass(request).await
             }
             _ => std::future::pending().await,
         }
@@ -137,6 +148,7 @@ impl Governor for Traps {
     async fn admit(&self, tenant: Option<&TenantId>, _lane: Lane) -> Result<Permit, Limited> {
         if tenant.is_some() && self.freezes.swap(false, Ordering::SeqCst) {
             self.is_frozen.store(true, Ordering::SeqCst);
+            self.is_released.store(false, Ordering::SeqCst);
             self.arrived.notify_one();
             self.released().await;
         }
@@ -235,7 +247,8 @@ impl Case {
     /// A field of the App's row that can be edited while the record is on its way.
     pub fn edit(self, id: &str, text: &str) -> String {
         let field = if self == Self::Contact { "email" } else { "reference" };
-        let text = if self == Self::Contact { format!("{text}@edit.test") } else { text.to_owned() };
+        let text =
+            if self == Self::Contact { format!("{}@edit.test", text.replace(' ', ".")) } else { text.to_owned() };
         format!("UPDATE {} SET {field} = '{text}' WHERE id = {id}", self.table())
     }
 }
@@ -278,7 +291,15 @@ impl Stage {
             world.engine().await;
             App::open(&url).await
         };
-        let mut stage = Self { world, traps, app, id: ConnectionId(0), org: OrgId(0), count: AtomicI64::new(0), has_deleted_rows: AtomicBool::new(false) };
+        let mut stage = Self {
+            world,
+            traps,
+            app,
+            id: ConnectionId(0),
+            org: OrgId(0),
+            count: AtomicI64::new(0),
+            has_deleted_rows: AtomicBool::new(false),
+        };
         let engine = stage.engine().await;
         stage.id = stage.world.connect(&engine).await;
         stage.org = engine.connection(stage.id).await.unwrap().org;
@@ -512,7 +533,8 @@ impl Stage {
     /// The state of the record's newest intent.
     pub async fn state(&self, made: &Made) -> String {
         let (kind, local) = (made.case.kind(), &made.local);
-        let sql = format!("SELECT state AS c FROM intents WHERE kind = '{kind}' AND local_id = {local} ORDER BY id DESC");
+        let sql =
+            format!("SELECT state AS c FROM intents WHERE kind = '{kind}' AND local_id = {local} ORDER BY id DESC");
         self.app.text(&format!("{sql} LIMIT 1")).await.unwrap_or_default()
     }
 
@@ -572,7 +594,11 @@ impl Stage {
         for (key, calls) in &by_key {
             let first = calls[0];
             for call in calls {
-                assert_eq!((&call.target, &call.body_hash), (&first.target, &first.body_hash), "two bodies under {key}");
+                assert_eq!(
+                    (&call.target, &call.body_hash),
+                    (&first.target, &first.body_hash),
+                    "two bodies under {key}"
+                );
                 // What was refused before it was looked at starts no time.
                 let is_counted = calls.iter().filter(|other| other.status != 429).map(|other| other.at).min();
                 let since = call.at - is_counted.unwrap_or(call.at);

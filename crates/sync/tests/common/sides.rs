@@ -186,6 +186,35 @@ pub async fn revisions(app: &App) -> BTreeMap<(&'static str, i64), i64> {
     found
 }
 
+/// Whether payments were made on an invoice, cancelled ones included.
+pub async fn has_payments(app: &App, invoice: i64) -> bool {
+    let sql = format!("SELECT COUNT(*) AS c FROM payments WHERE invoice_id = {invoice}");
+    app.text(&sql).await.as_deref() != Some("0")
+}
+
+/// What was done with a record, as the engine wrote it down: the newest last.
+pub async fn story(app: &App, kind: &str, local: i64) -> Vec<String> {
+    let events = [("id", Is::Text), ("what", Is::Text), ("run_id", Is::Text), ("details", Is::Text)];
+    let from = format!("events WHERE kind = '{kind}' AND local_id = {local} ORDER BY id");
+    let mut told: Vec<String> = rows(app, &events, &from).await.iter().map(Value::to_string).collect();
+    let intents = [
+        ("op", Is::Text),
+        ("state", Is::Text),
+        ("fields", Is::Text),
+        ("run_id", Is::Text),
+        ("code", Is::Text),
+        ("message", Is::Text),
+    ];
+    let from = format!("intents WHERE kind = '{kind}' AND local_id = {local} ORDER BY id");
+    told.extend(rows(app, &intents, &from).await.iter().map(Value::to_string));
+    if kind == "invoice" {
+        let payments = [("id", Is::Text), ("status", Is::Text), ("amount", Is::Text), ("sync_rev", Is::Text)];
+        let from = format!("payments WHERE invoice_id = {local} ORDER BY id");
+        told.extend(rows(app, &payments, &from).await.iter().map(|row| format!("payment {row}")));
+    }
+    told
+}
+
 fn decimal(text: &str) -> String {
     text.parse::<Decimal>().map_or_else(|_| text.to_owned(), |value| value.normalize().to_string())
 }
@@ -210,12 +239,27 @@ impl Sides {
             assert_eq!(sides.to_xero.insert((kind.clone(), local), xero), None, "two links of {kind} {local}");
             assert_eq!(sides.to_local.insert((kind.clone(), xero), local), None, "two links of {kind} {xero}");
         }
-        let members = [("kind", Is::Text), ("local_id", Is::Text), ("state", Is::Text), ("field", Is::Text), ("base", Is::Text), ("app", Is::Text), ("xero", Is::Text)];
+        let members = [
+            ("kind", Is::Text),
+            ("local_id", Is::Text),
+            ("what", Is::Text),
+            ("state", Is::Text),
+            ("field", Is::Text),
+            ("base", Is::Text),
+            ("app", Is::Text),
+            ("xero", Is::Text),
+        ];
         for row in rows(app, &members, "conflicts").await {
             let local = text(&row, "local_id").unwrap().parse().unwrap();
             sides.conflicts.push((text(&row, "kind").unwrap(), local, row["state"] == "PENDING", row.to_string()));
         }
-        let members = [("kind", Is::Text), ("local_id", Is::Text), ("remote_key", Is::Text), ("code", Is::Text), ("message", Is::Text)];
+        let members = [
+            ("kind", Is::Text),
+            ("local_id", Is::Text),
+            ("remote_key", Is::Text),
+            ("code", Is::Text),
+            ("message", Is::Text),
+        ];
         for row in rows(app, &members, "failures WHERE resolved_at IS NULL AND ignored_at IS NULL").await {
             let local = text(&row, "local_id").and_then(|local| local.parse().ok());
             let why = format!("{} {}", text(&row, "code").unwrap(), text(&row, "message").unwrap());
@@ -243,7 +287,8 @@ impl Sides {
         let mut found: BTreeMap<i64, Fields> = BTreeMap::new();
         for row in rows(app, &members, table(kind)).await {
             let local: i64 = row["id"].as_str().unwrap().parse().unwrap();
-            let fields = own.iter().map(|(name, _, is)| ((*name).to_owned(), self.app_value(&row[*name], *is, is_sqlite)));
+            let fields =
+                own.iter().map(|(name, _, is)| ((*name).to_owned(), self.app_value(&row[*name], *is, is_sqlite)));
             found.insert(local, fields.collect());
         }
         for (child, parent, own, _, is_slot) in children {
@@ -294,8 +339,10 @@ impl Sides {
         };
         let xero = id(record[own_id].as_str().unwrap()).unwrap();
         let (own, children) = columns(kind);
-        let mut fields: Fields =
-            own.iter().map(|(name, member, is)| ((*name).to_owned(), xero_value(kind, name, at(record, member), *is))).collect();
+        let mut fields: Fields = own
+            .iter()
+            .map(|(name, member, is)| ((*name).to_owned(), xero_value(kind, name, at(record, member), *is)))
+            .collect();
         for (child, _, own, member, is_slot) in children {
             for (place, item) in record[*member].as_array().into_iter().flatten().enumerate() {
                 let slot = item["PhoneType"].as_str().or(item["AddressType"].as_str()).unwrap_or_default();
@@ -349,14 +396,34 @@ impl Sides {
                     seen.entry(name).or_default().push(format!("{of} {xero} in xero"));
                 }
             }
-            found.extend(seen.into_iter().filter(|(_, all)| all.len() > 1).map(|(name, all)| format!("twice: {name} {all:?}")));
+            found.extend(
+                seen.into_iter().filter(|(_, all)| all.len() > 1).map(|(name, all)| format!("twice: {name} {all:?}")),
+            );
         }
         found
     }
 
+    /// Conflicts in which both sides say the same, or only one side said something new.
+    pub fn false_conflicts(&self) -> Vec<String> {
+        let is_false = |text: &&str| {
+            let row: Value = serde_json::from_str(text).unwrap();
+            let value = |name: &str| row[name].as_str().map(|text| serde_json::from_str::<Value>(text).unwrap());
+            row["what"] == "FIELD"
+                && (value("app") == value("xero") || value("app") == value("base") || value("xero") == value("base"))
+        };
+        self.conflicts
+            .iter()
+            .map(|one| one.3.as_str())
+            .filter(is_false)
+            .map(|text| format!("no conflict: {text}"))
+            .collect()
+    }
+
     pub fn pair_of(&self, kind: &str, who: Who) -> Pair {
         match who {
-            Who::Local(local) => Pair { local: Some(local), xero: self.to_xero.get(&(kind.to_owned(), local)).copied() },
+            Who::Local(local) => {
+                Pair { local: Some(local), xero: self.to_xero.get(&(kind.to_owned(), local)).copied() }
+            }
             Who::Xero(xero) => Pair { local: self.to_local.get(&(kind.to_owned(), xero)).copied(), xero: Some(xero) },
         }
     }
@@ -378,7 +445,9 @@ impl Sides {
     pub fn is_listed(&self, kind: &str, local: Option<i64>, xero: Option<Uuid>) -> bool {
         let is_it = |of: &str, id: Option<i64>| of == kind && id.is_some() && id == local;
         self.conflicts.iter().any(|one| one.2 && is_it(&one.0, Some(one.1)))
-            || self.failures.iter().any(|one| is_it(&one.0, one.1) || (one.0 == kind && xero.is_some_and(|xero| one.2 == xero.to_string())))
+            || self.failures.iter().any(|one| {
+                is_it(&one.0, one.1) || (one.0 == kind && xero.is_some_and(|xero| one.2 == xero.to_string()))
+            })
             || self.candidates.iter().any(|one| is_it(&one.0, Some(one.1)) || (one.0 == kind && Some(one.2) == xero))
     }
 
@@ -404,7 +473,9 @@ impl Sides {
         let listed: BTreeSet<(&str, i64)> = self
             .app
             .keys()
-            .filter(|(kind, local)| self.is_listed(kind, Some(*local), self.to_xero.get(&((*kind).to_owned(), *local)).copied()))
+            .filter(|(kind, local)| {
+                self.is_listed(kind, Some(*local), self.to_xero.get(&((*kind).to_owned(), *local)).copied())
+            })
             .copied()
             .collect();
         (listed.len(), self.app.len())
@@ -484,7 +555,8 @@ fn day_of(text: &str) -> String {
 /// A slot with nothing in it but its name is none.
 fn drop_empty_slots(fields: &mut Fields) {
     let slot = |name: &str| name.split_once("].").map(|(slot, _)| slot.to_owned());
-    let filled: BTreeSet<String> = fields.keys().filter(|name| !name.ends_with("].type")).filter_map(|name| slot(name)).collect();
+    let filled: BTreeSet<String> =
+        fields.keys().filter(|name| !name.ends_with("].type")).filter_map(|name| slot(name)).collect();
     fields.retain(|name, _| !name.ends_with("].type") || slot(name).is_some_and(|slot| filled.contains(&slot)));
 }
 
@@ -499,7 +571,10 @@ fn difference(kind: &str, local: i64, app: &Fields, xero: &Fields) -> Option<Str
         // Overdue is the App's word.
         here != there && !(here.is_some_and(|here| here == "OVERDUE") && there.is_some_and(|there| there == "SENT"))
     };
-    let parts: Vec<String> =
-        names.iter().filter(is_other).map(|name| format!("{name}: app {:?} xero {:?}", app.get(*name), xero.get(*name))).collect();
+    let parts: Vec<String> = names
+        .iter()
+        .filter(is_other)
+        .map(|name| format!("{name}: app {:?} xero {:?}", app.get(*name), xero.get(*name)))
+        .collect();
     (!parts.is_empty()).then(|| format!("{kind} {local} differs: {}", parts.join("; ")))
 }

@@ -41,7 +41,9 @@ impl App {
     /// The same where the database may refuse.
     pub async fn try_run(&self, sql: &str) -> Result<u64, String> {
         match self {
-            Self::Sqlite(connection) => connection.execute(sql, []).map(|n| n as u64).map_err(|error| error.to_string()),
+            Self::Sqlite(connection) => {
+                connection.execute(sql, []).map(|n| n as u64).map_err(|error| error.to_string())
+            }
             Self::Postgres(client) => client.execute(sql, &[]).await.map_err(|error| format!("{error:?}")),
         }
     }
