@@ -43,7 +43,9 @@ pub(crate) trait Scope: Send + Sync + 'static {
 pub(crate) struct Reading;
 /// Starting syncs, and what costs calls to Xero.
 pub(crate) struct Syncing;
-/// Connections and keys.
+/// Writing the books, and deciding on conflicts and failures.
+pub(crate) struct Writing;
+/// Connections, keys, policies and brakes.
 pub(crate) struct Administering;
 
 impl Scope for Reading {
@@ -51,6 +53,9 @@ impl Scope for Reading {
 }
 impl Scope for Syncing {
     const SCOPE: KeyScope = KeyScope::Sync;
+}
+impl Scope for Writing {
+    const SCOPE: KeyScope = KeyScope::Write;
 }
 impl Scope for Administering {
     const SCOPE: KeyScope = KeyScope::Admin;
@@ -60,6 +65,8 @@ impl Scope for Administering {
 pub(crate) type CanRead = Caller<Reading>;
 /// The handler may be called with a key for syncs.
 pub(crate) type CanSync = Caller<Syncing>;
+/// The handler may be called with a key for writing.
+pub(crate) type CanWrite = Caller<Writing>;
 /// The handler may be called with a key for administration.
 pub(crate) type CanAdmin = Caller<Administering>;
 

@@ -1,19 +1,28 @@
-//! Syncs that requests have started: they go on when the request is over, and stop cleanly when the program ends.
+//! What goes on without a request: syncs that requests have started, and the pusher that tells Xero what the App changed.
+//! They stop cleanly when the program ends.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use model::ConnectionId;
 use store::Mode;
 use sync::{Engine, Progress, RunOutcome};
 use tokio::sync::{oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::problem::{Problem, code};
 
-/// The syncs of this process that requests have started.
+/// How long the pusher may finish what it has begun once the program was asked to stop. What is cut off then is looked up
+/// in Xero before anything is sent again.
+const LAST_ROUND: Duration = Duration::from_secs(10);
+/// How often answers that need not be kept any longer are thrown away.
+const TIDY: Duration = Duration::from_secs(60 * 60);
+
+/// The work of this process that goes on without a request.
 pub(crate) struct Syncs {
     stop: watch::Sender<bool>,
     under_way: Mutex<JoinSet<()>>,
+    pusher: Mutex<Option<JoinHandle<()>>>,
     most: usize,
 }
 
@@ -27,7 +36,7 @@ pub(crate) struct Started {
 
 impl Syncs {
     pub(crate) fn new(most: usize) -> Self {
-        Self { stop: watch::Sender::new(false), under_way: Mutex::default(), most }
+        Self { stop: watch::Sender::new(false), under_way: Mutex::default(), pusher: Mutex::default(), most }
     }
 
     /// Starts a sync and returns as soon as it has a run, or has failed before it had one.
@@ -97,8 +106,69 @@ impl Syncs {
             self.stop.send_replace(true);
             std::mem::take(&mut *under_way)
         };
+        let pusher = self.pusher.lock().unwrap_or_else(PoisonError::into_inner).take();
         while all.join_next().await.is_some() {}
+        if let Some(pusher) = pusher {
+            // One that panicked has said so already.
+            let _ = pusher.await;
+        }
     }
+
+    /// Tells Xero what the App changed, as soon as anything is captured: one look at the database each time, and nothing
+    /// more while there is nothing. Started twice, it runs once.
+    pub(crate) fn keep_pushing(&self, engine: Engine, every: Duration) {
+        let mut pusher = self.pusher.lock().unwrap_or_else(PoisonError::into_inner);
+        if pusher.is_some() || *self.stop.borrow() {
+            return;
+        }
+        let stop = self.stop.subscribe();
+        *pusher = Some(tokio::spawn(push_until(engine, every, stop)));
+    }
+}
+
+async fn push_until(engine: Engine, every: Duration, mut stop: watch::Receiver<bool>) {
+    let mut told: Option<String> = None;
+    let mut tidied = tokio::time::Instant::now();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        let round = engine.push_due("capture");
+        tokio::pin!(round);
+        let ended = tokio::select! {
+            done = &mut round => Some(done),
+            _ = stop.wait_for(|stop| *stop) => None,
+        };
+        let done = match ended {
+            Some(done) => done,
+            None => match tokio::time::timeout(LAST_ROUND, round).await {
+                Ok(done) => done,
+                Err(_) => return,
+            },
+        };
+        // The same trouble four times a second is told once.
+        let trouble = done.err().map(|error| format!("{}: {error}", error.code()));
+        if trouble != told {
+            match &trouble {
+                Some(trouble) => tracing::warn!(trouble, "changes of the app cannot be pushed just now"),
+                None => tracing::info!("changes of the app are pushed again"),
+            }
+            told = trouble;
+        }
+        if tidied.elapsed() >= TIDY {
+            tidied = tokio::time::Instant::now();
+            if let Err(error) = tidy(&engine).await {
+                tracing::warn!(%error, "old answers could not be thrown away");
+            }
+        }
+    }
+}
+
+async fn tidy(engine: &Engine) -> Result<(), store::Error> {
+    let mut tx = engine.store().begin().await?;
+    tx.drop_old_replies(engine.now()).await?;
+    tx.commit().await
 }
 
 /// The answer to whoever waited for a sync that the program's end has stopped.

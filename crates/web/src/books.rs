@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::ETAG;
 use jiff::Timestamp;
 use model::{CustomerStatus, DocumentStatus, Kind, PaymentMethod, PaymentStatus};
 use serde::Deserialize;
@@ -17,6 +19,7 @@ use crate::dto::books::{Known, Shown};
 use crate::dto::{self, Page};
 use crate::input::{Id, Params, page_size};
 use crate::problem::Problem;
+use crate::standing::standings;
 use crate::state::App;
 
 /// What every list understands.
@@ -210,13 +213,10 @@ macro_rules! kind_of_books {
         #[doc = $one_summary]
         #[utoipa::path(
             get, path = $one_path, tag = "books", params(("id" = i64, Path, description = "Its local id")),
-            responses((status = 200, description = "The record", body = dto::$place::$record))
+            responses((status = 200, description = "The record; ETag is its version if it may be written",
+                body = dto::$place::$record))
         )]
-        pub(crate) async fn $one(
-            caller: CanRead,
-            State(app): State<App>,
-            Id(id): Id,
-        ) -> Result<Json<dto::$place::$record>, Problem> {
+        pub(crate) async fn $one(caller: CanRead, State(app): State<App>, Id(id): Id) -> Result<Response, Problem> {
             one::<model::$record>(&app, caller.reach, Kind::$kind, id, $noun).await
         }
     };
@@ -258,7 +258,7 @@ async fn list<R: Shown>(
     query.after = common.cursor.map_or(Ok(0), |text| cursor::read(app, &name, text))?;
     query.limit = limit;
     let page = tx.list_books::<R>(connection.org, connection.id, kind, &query).await?;
-    let known = resolve(&mut tx, &connection, &page.items).await?;
+    let known = resolve(&mut tx, &connection, kind, &page.items).await?;
     tx.commit().await?;
     Ok(Json(Page {
         items: page.items.into_iter().map(|listed| R::show(listed, &known)).collect(),
@@ -266,27 +266,44 @@ async fn list<R: Shown>(
     }))
 }
 
-async fn one<R: Shown>(app: &App, reach: Reach, kind: Kind, id: i64, noun: &str) -> Result<Json<R::Dto>, Problem> {
+async fn one<R: Shown>(app: &App, reach: Reach, kind: Kind, id: i64, noun: &str) -> Result<Response, Problem> {
     let mut tx = app.read().await?;
-    let missing = || Problem::not_found(noun);
-    let owner = tx.book_owner::<R>(id).await?.filter(|org| reach.sees(*org)).ok_or_else(missing)?;
-    let all = visible(&mut tx, reach).await?;
-    let connection = all.into_iter().find(|connection| connection.org == owner).ok_or_else(missing)?;
-    let listed = tx.book::<R>(owner, connection.id, kind, id).await?.ok_or_else(missing)?;
-    let known = resolve(&mut tx, &connection, std::slice::from_ref(&listed)).await?;
+    let connection = owner_of::<R>(&mut tx, reach, id, noun).await?;
+    let found = tx.book::<R>(connection.org, connection.id, kind, id).await?;
+    let listed = found.ok_or_else(|| Problem::not_found(noun))?;
+    let known = resolve(&mut tx, &connection, kind, std::slice::from_ref(&listed)).await?;
     tx.commit().await?;
-    Ok(Json(R::show(listed, &known)))
+    let version = kind.is_two_way().then(|| sync::record_version(&listed.row.record));
+    let shown = Json(R::show(listed, &known));
+    Ok(match version {
+        Some(version) => ([(ETAG, format!("\"{version}\""))], shown).into_response(),
+        None => shown.into_response(),
+    })
 }
 
-/// Finds the local ids of everything that a page refers to: one look per kind that it refers to.
-async fn resolve<R: Shown>(tx: &mut Tx, connection: &Connection, items: &[Listed<R>]) -> Result<Known, Problem> {
+/// The connection of the organisation that a record belongs to, if the key reaches it.
+pub(crate) async fn owner_of<R: Shown>(tx: &mut Tx, reach: Reach, id: i64, noun: &str) -> Result<Connection, Problem> {
+    let missing = || Problem::not_found(noun);
+    let owner = tx.book_owner::<R>(id).await?.filter(|org| reach.sees(*org)).ok_or_else(missing)?;
+    let all = visible(tx, reach).await?;
+    all.into_iter().find(|connection| connection.org == owner).ok_or_else(missing)
+}
+
+/// Finds what a page needs beside its rows: the local ids of everything that it refers to, one look per kind, and how each
+/// record stands.
+pub(crate) async fn resolve<R: Shown>(
+    tx: &mut Tx,
+    connection: &Connection,
+    kind: Kind,
+    items: &[Listed<R>],
+) -> Result<Known, Problem> {
     let mut wanted: BTreeMap<Kind, Vec<uuid::Uuid>> = BTreeMap::new();
     for (kind, target) in items.iter().flat_map(|listed| listed.row.record.references()) {
         if let Some(xero) = target.xero() {
             wanted.entry(kind).or_default().push(xero);
         }
     }
-    let mut known = Known::default();
+    let mut known = Known::new(standings(tx, connection.id, kind, items).await?);
     for (kind, mut ids) in wanted {
         ids.sort_unstable();
         ids.dedup();

@@ -37,6 +37,24 @@ pub(crate) async fn connection_of(tx: &mut Tx, reach: Reach, id: Option<i64>) ->
     }
 }
 
+/// The connection, among those that a key reaches, that has a thing: for ids in paths, which name no connection.
+macro_rules! holder_of {
+    ($app:expr, $reach:expr, $what:literal, $tx:ident, $id:ident => $has:expr) => {{
+        let mut $tx = $app.read().await?;
+        let mut found = None;
+        for one in $crate::connections::visible(&mut $tx, $reach).await? {
+            let $id = one.id;
+            if $has {
+                found = Some(one);
+                break;
+            }
+        }
+        $tx.commit().await?;
+        found.ok_or_else(|| $crate::problem::Problem::not_found($what))?
+    }};
+}
+pub(crate) use holder_of;
+
 /// The same, in a transaction of its own.
 pub(crate) async fn find(app: &App, reach: Reach, id: Option<i64>) -> Result<Connection, Problem> {
     let mut tx = app.read().await?;

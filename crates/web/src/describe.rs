@@ -11,7 +11,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::access::RouteAccess;
 use crate::problem::ProblemBody;
 
-const ABOUT: &str = "Reads the local books and runs Xero's side of them. Amounts are exact decimals in JSON strings, such \
+const ABOUT: &str = "Reads and writes the local books and keeps them the same as Xero's. Amounts are exact decimals in JSON strings, such \
     as \"24.15\": never parse them as floating point. Dates are calendar dates, instants are RFC 3339 in UTC. Errors are \
     RFC 9457 problem details with a stable code. Fields and parameters that are not described here are refused.";
 
@@ -20,7 +20,7 @@ pub(crate) fn document() -> OpenApi {
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("to_live_… or to_test_…")
-        .description(Some("An API key. Scopes: read, sync, admin; each includes those before it."))
+        .description(Some("An API key. Scopes: read, sync, write, admin; each includes those before it."))
         .build();
     let components = ComponentsBuilder::new()
         .schema(ProblemBody::name(), ProblemBody::schema())

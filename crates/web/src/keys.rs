@@ -26,7 +26,7 @@ pub(crate) struct KeyWanted {
     /// For people, 1 to 100 characters.
     #[schema(example = "billing service")]
     name: String,
-    /// `read`, `sync` or `admin`; each includes those before it.
+    /// `read`, `sync`, `write` or `admin`; each includes those before it.
     #[schema(example = "read")]
     scope: String,
     /// The organisation that it reaches; left out for all that the key which asks reaches.
@@ -98,7 +98,7 @@ pub(crate) async fn make_key(
     if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
         return Err(Problem::invalid("name must have 1 to 100 characters, none of them control characters"));
     }
-    let scope = KeyScope::parse(&scope).ok_or_else(|| Problem::invalid("scope must be read, sync or admin"))?;
+    let scope = KeyScope::parse(&scope).ok_or_else(|| Problem::invalid("scope must be read, sync, write or admin"))?;
     let engine = app.engine();
     if expires_at.is_some_and(|at| at <= engine.now()) {
         return Err(Problem::invalid("expiresAt must be in the future"));

@@ -1,4 +1,5 @@
-//! HTTP in: the REST API, the callback of Xero's consent, and the API's description.
+//! HTTP in: the REST API, the callback of Xero's consent, and the API's description; and the pusher, which tells Xero what
+//! the App changed while the API is served.
 //!
 //! Reads through `store`, acts through `sync`; there is no SQL here and no call to Xero. `routes` is the one list of
 //! everything that is served. A handler says who may call it by the type of its first argument (`access`), and a
@@ -7,21 +8,33 @@
 mod access;
 mod background;
 mod books;
+mod brakes;
 mod callback;
+mod candidates;
+mod conflicts;
 mod connections;
 mod cursor;
 mod describe;
 mod docs;
 mod dto;
+mod entities;
+mod failures;
+mod given;
 mod health;
 mod input;
 mod keys;
 mod layers;
+mod mappings;
+mod plans;
 mod problem;
+mod pushes;
+mod repeat;
 mod routes;
 mod runs;
+mod standing;
 mod state;
 mod syncs;
+mod writes;
 
 use std::time::Duration;
 
@@ -50,6 +63,8 @@ pub struct WebSettings {
     pub long_timeout: Duration,
     /// Most syncs under way in this process at a time, over all connections.
     pub max_syncs: usize,
+    /// How often the pusher looks whether the App has changed anything.
+    pub push_every: Duration,
 }
 
 impl Default for WebSettings {
@@ -60,6 +75,7 @@ impl Default for WebSettings {
             timeout: Duration::from_secs(30),
             long_timeout: Duration::from_secs(60 * 60),
             max_syncs: 32,
+            push_every: Duration::from_millis(250),
         }
     }
 }
@@ -81,7 +97,13 @@ impl Web {
         layers::around(routes::all().into_router(), self.app.clone())
     }
 
-    /// Stops the syncs that requests have started, between two of their transactions, and waits until they have
+    /// Begins to tell Xero what the App changes, by REST or by plain SQL, as soon as it is captured; until
+    /// [`Web::shutdown`]. Must be called inside the runtime.
+    pub fn keep_pushing(&self) {
+        self.app.syncs().keep_pushing(self.app.engine().clone(), self.app.settings().push_every);
+    }
+
+    /// Stops the pusher and the syncs that requests have started, between two of their transactions, and waits until they have
     /// stopped. New ones are refused from now on. Call it when the program ends, before or beside the server's own
     /// graceful end: requests that wait for a sync are answered by it.
     pub async fn shutdown(&self) {

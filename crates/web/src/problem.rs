@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CONTENT_TYPE, ETAG, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -14,9 +14,18 @@ use utoipa::ToSchema;
 pub(crate) struct Problem {
     row: &'static Row,
     detail: String,
+    // Apart, so that a result that may be a problem stays small.
+    more: Box<More>,
+}
+
+/// What some problems tell besides.
+#[derive(Debug, Clone, Default)]
+struct More {
     run_id: Option<i64>,
     retry_at: Option<Timestamp>,
     retry_after_s: Option<i64>,
+    version: Option<String>,
+    advice: Option<&'static str>,
 }
 
 /// An error, as RFC 9457 describes it (`application/problem+json`).
@@ -44,6 +53,12 @@ pub(crate) struct ProblemBody<'a> {
     /// When it makes sense to try again, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_at: Option<Timestamp>,
+    /// The version that the thing has now, where another one was expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
+    /// Who can help with a refusal: `RETRY`, `FIX_DATA` or `ASK_PERSON`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<&'static str>,
 }
 
 /// Codes of the API itself; those of the engine are in `sync`.
@@ -63,6 +78,9 @@ pub(crate) mod code {
     pub(crate) const CONSENT: &str = "TO-CONSENT";
     pub(crate) const BUSY: &str = "TO-BUSY";
     pub(crate) const INTERNAL: &str = "TO-INTERNAL";
+    pub(crate) const NO_VERSION: &str = "TO-NO-VERSION";
+    pub(crate) const KEY_REUSED: &str = "TO-KEY-REUSED";
+    pub(crate) const IN_PROGRESS: &str = "TO-IN-PROGRESS";
 }
 
 /// Code, status and title.
@@ -106,6 +124,37 @@ static TABLE: &[Row] = &[
     ("TO-NEWER-DATABASE", 503, "the database is of a newer version"),
     ("TO-DATABASE-DOWN", 503, "the database cannot be used just now"),
     ("TO-DATABASE", 500, "the database reported an error"),
+    (code::NO_VERSION, 428, "the version that is to be changed is missing"),
+    ("TO-STALE", 412, "it has changed since it was shown"),
+    (code::KEY_REUSED, 422, "the Idempotency-Key was used for another request"),
+    (code::IN_PROGRESS, 409, "a request with this Idempotency-Key is being answered"),
+    ("TO-BRAKE", 409, "a run stopped and asks"),
+    ("TO-IN-USE", 422, "other records refer to it"),
+    ("TO-STATUS", 422, "the status cannot change like that"),
+    ("TO-PAID-BY-STATUS", 422, "a document is paid by payments, not by its status"),
+    ("TO-HAS-PAYMENTS", 422, "payments or credits are booked on the document"),
+    ("TO-FROZEN", 422, "a paid document cannot change like that"),
+    ("TO-PAYMENT-IMMUTABLE", 422, "a payment is made and taken back, never edited"),
+    ("TO-OVERPAID", 422, "the payment is more than is due"),
+    ("TO-NOT-PAYABLE", 422, "the document cannot be paid"),
+    ("TO-IMMUTABLE", 422, "this cannot change any more"),
+    ("TO-ARCHIVED", 422, "the contact is archived"),
+    ("TO-LOCKED-PERIOD", 422, "the period is locked"),
+    ("TO-ACCOUNT", 422, "the account cannot be used"),
+    ("TO-CURRENCY", 422, "the currency cannot be used"),
+    ("TO-TAX", 422, "the tax rate cannot be used"),
+    ("TO-NAME-TAKEN", 422, "another contact has the name"),
+    ("TO-NUMBER-TAKEN", 422, "another document has the number"),
+    ("TO-EMAIL", 422, "the e-mail address is not valid"),
+    ("TO-LINE-TOTAL", 422, "a line's amount is not what it comes to"),
+    ("TO-NO-LINES", 422, "the document has no lines"),
+    ("TO-RECONCILED", 422, "it is matched with a bank statement"),
+    ("TO-PLAN-LIMIT", 422, "the organisation's Xero plan does not allow it"),
+    ("TO-BAD-FIELD", 422, "a field is missing or not valid"),
+    ("TO-WAITING", 409, "it waits for another record"),
+    ("TO-MATCH", 409, "a person has to say whether two records are the same"),
+    ("TO-MOVED", 409, "it has moved since"),
+    ("TO-DUPLICATE", 409, "Xero may have the record more than once"),
     UNKNOWN,
 ];
 
@@ -116,7 +165,7 @@ impl Problem {
     /// A problem of a code that the table knows; of another one it is an internal error.
     pub(crate) fn new(wanted: &str, detail: impl Into<String>) -> Self {
         let row = TABLE.iter().find(|(code, ..)| *code == wanted).unwrap_or(&UNKNOWN);
-        Self { row, detail: detail.into(), run_id: None, retry_at: None, retry_after_s: None }
+        Self { row, detail: detail.into(), more: Box::default() }
     }
 
     /// The same answer whether there is no key, no such key, or one that is revoked or has ended.
@@ -146,8 +195,14 @@ impl Problem {
 
     /// Says which run it is about.
     pub(crate) fn about_run(mut self, run: Option<i64>) -> Self {
-        self.run_id = run;
+        self.more.run_id = run;
         self
+    }
+
+    /// What is the matter.
+    #[cfg(test)]
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// The stable code.
@@ -163,8 +218,10 @@ impl Problem {
             status,
             detail: &self.detail,
             code,
-            run_id: self.run_id,
-            retry_at: self.retry_at,
+            run_id: self.more.run_id,
+            retry_at: self.more.retry_at,
+            version: self.more.version.as_deref(),
+            advice: self.more.advice,
         }
     }
 
@@ -183,8 +240,11 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             set(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tieout\""));
         }
-        if let Some(seconds) = self.retry_after_s {
+        if let Some(seconds) = self.more.retry_after_s {
             set(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(Ok(tag)) = self.more.version.map(|version| HeaderValue::try_from(format!("\"{version}\""))) {
+            set(ETAG, tag);
         }
         response
     }
@@ -200,7 +260,13 @@ impl From<sync::Error> for Problem {
         }
         let detail = if is_ours { IN_THE_LOG.to_owned() } else { error.to_string() };
         let mut problem = Self::new(code, detail);
-        problem.retry_at = error.resume_at();
+        problem.more.retry_at = error.resume_at();
+        match error {
+            Error::Stale { version, .. } => problem.more.version = Some(version),
+            Error::ConflictMoved(view) => problem.more.version = Some(view.version),
+            Error::Refused(refusal) => problem.more.advice = Some(refusal.advice.as_str()),
+            _ => {}
+        }
         problem
     }
 }
@@ -214,7 +280,7 @@ impl From<store::Error> for Problem {
 impl Problem {
     /// Turns the instant of the next try into the header that clients look at.
     pub(crate) fn dated(mut self, now: Timestamp) -> Self {
-        self.retry_after_s = self.retry_at.map(|at| at.duration_since(now).as_secs().max(1));
+        self.more.retry_after_s = self.more.retry_at.map(|at| at.duration_since(now).as_secs().max(1));
         self
     }
 }
@@ -235,6 +301,8 @@ mod tests {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     folders.push(path);
+                } else if path.to_string_lossy().ends_with("tests.rs") {
+                    // Tests ask for codes that nobody gives.
                 } else if path.extension().is_some_and(|extension| extension == "rs")
                     && path.components().any(|part| part.as_os_str() == "src")
                 {

@@ -9,6 +9,7 @@ use sync::Engine;
 use crate::WebSettings;
 use crate::background::Syncs;
 use crate::problem::Problem;
+use crate::repeat::InProgress;
 
 /// Shared state. Cheap to clone.
 #[derive(Clone)]
@@ -20,6 +21,7 @@ struct Inner {
     engine: Engine,
     settings: WebSettings,
     syncs: Syncs,
+    in_progress: InProgress,
     started_ms: i64,
     requests: AtomicU64,
 }
@@ -28,7 +30,16 @@ impl App {
     pub(crate) fn new(engine: Engine, settings: WebSettings) -> Self {
         let started_ms = engine.now().as_millisecond();
         let syncs = Syncs::new(settings.max_syncs);
-        Self { inner: Arc::new(Inner { engine, settings, syncs, started_ms, requests: AtomicU64::new(0) }) }
+        Self {
+            inner: Arc::new(Inner {
+                engine,
+                settings,
+                syncs,
+                in_progress: InProgress::default(),
+                started_ms,
+                requests: AtomicU64::new(0),
+            }),
+        }
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -41,6 +52,11 @@ impl App {
 
     pub(crate) fn syncs(&self) -> &Syncs {
         &self.inner.syncs
+    }
+
+    /// The keys of requests that are being answered.
+    pub(crate) fn in_progress(&self) -> &InProgress {
+        &self.inner.in_progress
     }
 
     /// Begins reading one consistent state. End it with `commit`: a dropped one costs a PostgreSQL connection.

@@ -12,13 +12,26 @@ use uuid::Uuid;
 
 use super::DecimalText;
 
-/// Local ids of the records that a page refers to, by kind and Xero id.
-#[derive(Debug, Default)]
-pub(crate) struct Known(BTreeMap<(Kind, Uuid), i64>);
+/// What a page needs beside its rows: local ids of the records that it refers to, by kind and Xero id, and how its own
+/// records stand.
+#[derive(Debug)]
+pub(crate) struct Known {
+    ids: BTreeMap<(Kind, Uuid), i64>,
+    standings: BTreeMap<i64, &'static str>,
+}
 
 impl Known {
+    pub(crate) fn new(standings: BTreeMap<i64, &'static str>) -> Self {
+        Self { ids: BTreeMap::new(), standings }
+    }
+
     pub(crate) fn insert(&mut self, kind: Kind, xero: Uuid, local: i64) {
-        self.0.insert((kind, xero), local);
+        self.ids.insert((kind, xero), local);
+    }
+
+    /// How a record stands between both sides.
+    pub(super) fn standing(&self, id: i64) -> &'static str {
+        self.standings.get(&id).copied().unwrap_or("SYNCED")
     }
 
     /// Local id and Xero id of what a field refers to.
@@ -26,7 +39,7 @@ impl Known {
         match target {
             None => (None, None),
             Some(Ref::Local(id)) => (Some(id), None),
-            Some(Ref::Xero(id)) => (self.0.get(&(kind, id)).copied(), Some(id)),
+            Some(Ref::Xero(id)) => (self.ids.get(&(kind, id)).copied(), Some(id)),
         }
     }
 }
@@ -67,6 +80,12 @@ pub(crate) struct Customer {
     merged_into: Option<Uuid>,
     phones: Vec<Phone>,
     addresses: Vec<Address>,
+    /// Send it as `If-Match` to change the record.
+    #[schema(example = "5f3a90c6e1b24d77a8e05c1f9b3d2e60")]
+    version: String,
+    /// `SYNCED`, `PENDING` (on its way, or waiting), `CONFLICT` or `FAILED` (refused, and listed with the reason).
+    #[schema(example = "SYNCED")]
+    sync_state: &'static str,
     updated_at: Timestamp,
 }
 
@@ -101,8 +120,9 @@ pub(crate) struct Address {
 impl Shown for model::Customer {
     type Dto = Customer;
 
-    fn show(listed: Listed<Self>, _: &Known) -> Customer {
+    fn show(listed: Listed<Self>, known: &Known) -> Customer {
         let row = listed.row;
+        let version = sync::record_version(&row.record);
         let record = row.record;
         Customer {
             id: row.id,
@@ -122,6 +142,8 @@ impl Shown for model::Customer {
             merged_into: record.merged_into,
             phones: record.phones.into_iter().map(Phone::from).collect(),
             addresses: record.addresses.into_iter().map(Address::from).collect(),
+            version,
+            sync_state: known.standing(row.id),
             updated_at: row.updated_at,
         }
     }
@@ -182,6 +204,12 @@ pub(crate) struct Payment {
     status: &'static str,
     xero_status: String,
     is_reconciled: bool,
+    /// Send it as `If-Match` to change the record.
+    #[schema(example = "5f3a90c6e1b24d77a8e05c1f9b3d2e60")]
+    version: String,
+    /// `SYNCED`, `PENDING` (on its way, or waiting), `CONFLICT` or `FAILED` (refused, and listed with the reason).
+    #[schema(example = "SYNCED")]
+    sync_state: &'static str,
     updated_at: Timestamp,
 }
 
@@ -190,6 +218,7 @@ impl Shown for model::Payment {
 
     fn show(listed: Listed<Self>, known: &Known) -> Payment {
         let row = listed.row;
+        let version = sync::record_version(&row.record);
         let record = row.record;
         let (invoice_id, invoice_xero_id) = known.ids(Kind::Invoice, record.invoice);
         let (credit_note_id, credit_note_xero_id) = known.ids(Kind::CreditNote, record.credit_note);
@@ -219,6 +248,8 @@ impl Shown for model::Payment {
             status: record.status.as_str(),
             xero_status: record.xero_status,
             is_reconciled: record.is_reconciled,
+            version,
+            sync_state: known.standing(row.id),
             updated_at: row.updated_at,
         }
     }

@@ -93,6 +93,12 @@ pub(crate) struct Invoice {
     amount_credited: DecimalText,
     fully_paid_on: Option<Date>,
     lines: Vec<Line>,
+    /// Send it as `If-Match` to change the record.
+    #[schema(example = "5f3a90c6e1b24d77a8e05c1f9b3d2e60")]
+    version: String,
+    /// `SYNCED`, `PENDING` (on its way, or waiting), `CONFLICT` or `FAILED` (refused, and listed with the reason).
+    #[schema(example = "SYNCED")]
+    sync_state: &'static str,
     updated_at: Timestamp,
 }
 
@@ -101,6 +107,7 @@ impl Shown for model::Invoice {
 
     fn show(listed: Listed<Self>, known: &Known) -> Invoice {
         let row = listed.row;
+        let version = sync::record_version(&row.record);
         let record = row.record;
         let (customer_id, customer_xero_id) = known.ids(Kind::Customer, record.customer);
         Invoice {
@@ -126,6 +133,8 @@ impl Shown for model::Invoice {
             amount_credited: record.amount_credited.into(),
             fully_paid_on: record.fully_paid_on,
             lines: lines(record.lines),
+            version,
+            sync_state: known.standing(row.id),
             updated_at: row.updated_at,
         }
     }
@@ -239,6 +248,12 @@ pub(crate) struct BankTransaction {
     total: DecimalText,
     is_reconciled: bool,
     lines: Vec<Line>,
+    /// Send it as `If-Match` to change the record.
+    #[schema(example = "5f3a90c6e1b24d77a8e05c1f9b3d2e60")]
+    version: String,
+    /// `SYNCED`, `PENDING` (on its way, or waiting), `CONFLICT` or `FAILED` (refused, and listed with the reason).
+    #[schema(example = "SYNCED")]
+    sync_state: &'static str,
     updated_at: Timestamp,
 }
 
@@ -247,6 +262,7 @@ impl Shown for model::BankTransaction {
 
     fn show(listed: Listed<Self>, known: &Known) -> BankTransaction {
         let row = listed.row;
+        let version = sync::record_version(&row.record);
         let record = row.record;
         let (customer_id, customer_xero_id) = known.ids(Kind::Customer, record.customer);
         let (account_id, account_xero_id) = known.ids(Kind::Account, record.account);
@@ -270,6 +286,8 @@ impl Shown for model::BankTransaction {
             total: record.total.into(),
             is_reconciled: record.is_reconciled,
             lines: lines(record.lines),
+            version,
+            sync_state: known.standing(row.id),
             updated_at: row.updated_at,
         }
     }

@@ -1,9 +1,11 @@
 //! What the API shows: JSON in camelCase, amounts as decimal strings, dates as dates, instants as RFC 3339.
 
 pub(crate) mod books;
+pub(crate) mod conflicts;
 pub(crate) mod documents;
 pub(crate) mod runs;
 pub(crate) mod status;
+pub(crate) mod writes;
 
 use model::{Amount, Rate};
 use serde::Serialize;

@@ -17,7 +17,7 @@ pub(crate) struct Run {
     /// `FULL` or `INCREMENTAL`.
     #[schema(example = "FULL")]
     mode: &'static str,
-    /// `PULL`: from Xero into the books.
+    /// `PULL`: from Xero into the books; `PUSH`: from the books to Xero; `BOTH`.
     #[schema(example = "PULL")]
     direction: &'static str,
     /// `RUNNING`, `COMPLETED`, `PARTIAL` (some records are listed as failures), `FAILED` or `CANCELLED`.
@@ -31,9 +31,9 @@ pub(crate) struct Run {
     error: Option<RunError>,
     /// How often it was taken up again after it was cut off.
     resumed: i64,
-    /// Records read.
+    /// Records read, and changes that were to be sent.
     processed: i64,
-    /// Records brought over or found as they are.
+    /// Records brought over or found as they are, and changes that Xero took.
     succeeded: i64,
     /// Records listed as failures.
     failed: i64,
@@ -75,6 +75,16 @@ pub(crate) struct RunKind {
     updated: i64,
     unchanged: i64,
     failed: i64,
+    /// Records created in Xero.
+    sent_created: i64,
+    /// Records changed in Xero.
+    sent_updated: i64,
+    /// Records voided, deleted or archived in Xero.
+    sent_removed: i64,
+    /// Changes that the rules, or Xero, refused.
+    refused: i64,
+    /// Fields that both sides had changed differently.
+    conflicts: i64,
 }
 
 impl Run {
@@ -85,15 +95,15 @@ impl Run {
             id: run.id,
             connection_id: run.connection.0,
             mode: run.mode.as_str(),
-            direction: "PULL",
+            direction: run.direction.as_str(),
             state: run.state.as_str(),
             triggered_by: run.triggered_by,
             phase: run.phase,
             error: run.error.map(|message| RunError { code: run.error_code, message }),
             resumed: run.resumed,
-            processed: sum(|counts| counts.seen),
-            succeeded: sum(|counts| counts.created + counts.updated + counts.unchanged),
-            failed: sum(|counts| counts.failed),
+            processed: sum(|counts| counts.seen + sent(counts) + counts.refused),
+            succeeded: sum(|counts| counts.created + counts.updated + counts.unchanged + sent(counts)),
+            failed: sum(|counts| counts.failed + counts.refused),
             skipped: sum(|counts| counts.unchanged),
             calls: run.calls,
             bytes_received: run.bytes,
@@ -106,10 +116,27 @@ impl Run {
     }
 }
 
+/// Changes that Xero took.
+fn sent(counts: &KindCounts) -> i64 {
+    counts.sent_created + counts.sent_updated + counts.sent_removed
+}
+
 impl RunKind {
-    fn new(kind: Kind, counts: &KindCounts) -> Self {
-        let KindCounts { expected, seen, created, updated, unchanged, failed } = *counts;
-        Self { kind: kind.as_str(), expected, seen, created, updated, unchanged, failed }
+    pub(crate) fn new(kind: Kind, counts: &KindCounts) -> Self {
+        Self {
+            kind: kind.as_str(),
+            expected: counts.expected,
+            seen: counts.seen,
+            created: counts.created,
+            updated: counts.updated,
+            unchanged: counts.unchanged,
+            failed: counts.failed,
+            sent_created: counts.sent_created,
+            sent_updated: counts.sent_updated,
+            sent_removed: counts.sent_removed,
+            refused: counts.refused,
+            conflicts: counts.conflicts,
+        }
     }
 }
 
@@ -201,17 +228,31 @@ pub(crate) struct Failure {
     id: i64,
     #[schema(example = "invoice")]
     kind: &'static str,
+    /// `PULL`: from Xero into the books; `PUSH`: from the books to Xero.
+    #[schema(example = "PUSH")]
+    direction: &'static str,
     /// The record's id in Xero, or what is known of it.
     remote_key: String,
+    /// The record's local id, where it has one.
+    local_id: Option<i64>,
     #[schema(example = "TO-BAD-RECORD")]
     code: String,
     /// What is wrong.
     message: String,
+    /// Who can help: `RETRY` (it heals by itself), `FIX_DATA` or `ASK_PERSON`.
+    #[schema(example = "FIX_DATA")]
+    advice: &'static str,
+    /// What to do about a code like this.
+    fix: &'static str,
     /// What Xero sent, shortened.
     raw: Option<String>,
     attempts: i64,
     first_seen_at: Timestamp,
     last_seen_at: Timestamp,
+    /// When it is tried again by itself, if it is.
+    next_try_at: Option<Timestamp>,
+    /// The run that saw it last.
+    run_id: Option<i64>,
 }
 
 impl From<store::Failure> for Failure {
@@ -219,13 +260,19 @@ impl From<store::Failure> for Failure {
         Self {
             id: failure.id,
             kind: failure.kind.as_str(),
+            direction: failure.direction.as_str(),
             remote_key: failure.remote_key,
+            local_id: failure.local_id,
+            advice: sync::advice_of(&failure.code).as_str(),
+            fix: sync::fix_of(&failure.code),
             code: failure.code,
             message: failure.message,
             raw: failure.raw,
             attempts: failure.attempts,
             first_seen_at: failure.first_seen_at,
             last_seen_at: failure.last_seen_at,
+            next_try_at: failure.next_try_at,
+            run_id: failure.run,
         }
     }
 }

@@ -1,7 +1,11 @@
 //! Who may call what: keys, scopes, and organisations that never see each other.
 
+use std::collections::BTreeMap;
+
 use http::header::WWW_AUTHENTICATE;
+use model::Kind;
 use serde_json::{Value, json};
+use store::Direction;
 use sync::KeyScope;
 use web::{RouteAccess, route_list};
 
@@ -21,7 +25,7 @@ const PUBLIC: [&str; 7] = [
 #[test]
 fn only_the_public_routes_are_public() {
     let list = route_list();
-    assert!(list.len() >= 40, "{list:#?}");
+    assert!(list.len() >= 80, "{list:#?}");
     let public: Vec<&str> =
         list.iter().filter(|route| route.access == RouteAccess::Public).map(|route| route.path.as_str()).collect();
     assert_eq!(public, PUBLIC);
@@ -48,6 +52,7 @@ async fn a_route_takes_keys_of_its_scope_and_no_others(db_url: String) {
     let keys = [
         (KeyScope::Read, world.key(None, KeyScope::Read).await),
         (KeyScope::Sync, world.key(None, KeyScope::Sync).await),
+        (KeyScope::Write, world.key(None, KeyScope::Write).await),
         (KeyScope::Admin, world.key(None, KeyScope::Admin).await),
     ];
     for route in route_list() {
@@ -132,6 +137,54 @@ async fn first_id(world: &World, target: &str) -> String {
     page["items"][0]["id"].as_i64().unwrap_or_else(|| panic!("{target} lists nothing: {page}")).to_string()
 }
 
+/// A plan, a brake, a conflict and a failure of each connection, which a sync alone leaves none of: mine and theirs by list.
+async fn seeded(world: &World, mine: i64, theirs: i64) -> BTreeMap<&'static str, (i64, i64)> {
+    let (mine, theirs) = (seed(world, mine).await, seed(world, theirs).await);
+    let lists = ["sync/plan", "brakes", "conflicts", "failures"].into_iter();
+    let lists = lists.map(|list| &*format!("/api/v1/integrations/xero/{list}").leak());
+    lists.zip(mine.into_iter().zip(theirs)).collect()
+}
+
+async fn seed(world: &World, connection: i64) -> [i64; 4] {
+    let plan = world.post("/api/v1/integrations/xero/sync/plan", json!({"connectionId": connection})).await.ok();
+    let customer =
+        world.get(&format!("/api/v1/customers?limit=1&connectionId={connection}")).await.ok()["items"][0].clone();
+    let id = model::ConnectionId(connection);
+    let now = world.engine.now();
+    let mut tx = world.engine.store().begin().await.unwrap();
+    let brake = tx.open_brake(id, Kind::Invoice, Direction::Push, store::BrakeWhat::Remove, 30, 40, now).await.unwrap();
+    let conflict = store::NewConflict {
+        kind: Kind::Customer,
+        local_id: customer["id"].as_i64().unwrap(),
+        xero_id: customer["xeroId"].as_str().unwrap().parse().unwrap(),
+        what: "FIELD",
+        field: "email".into(),
+        base: None,
+        app: Some("\"a@a.example\"".into()),
+        xero: Some("\"b@b.example\"".into()),
+        app_changed_at: None,
+        xero_changed_at: None,
+        policy: "ASK",
+        state: store::ConflictState::Resolved,
+        resolution: Some(store::Resolution::KeepApp),
+        result: None,
+        decided_by: Some("policy:ASK".into()),
+        run: None,
+    };
+    let conflict = tx.add_conflicts(id, &[conflict], now).await.unwrap()[0];
+    let failure = store::NewFailure {
+        remote_key: "local:1".into(),
+        code: "TO-REJECTED",
+        message: "no".into(),
+        direction: Direction::Push,
+        ..store::NewFailure::default()
+    };
+    tx.add_failures(id, Kind::Customer, None, &[failure], now).await.unwrap();
+    tx.commit().await.unwrap();
+    let failures = world.get(&format!("/api/v1/integrations/xero/failures?connectionId={connection}")).await.ok();
+    [plan["id"].as_i64().unwrap(), brake, conflict, failures["items"][0]["id"].as_i64().unwrap()]
+}
+
 #[testkit::on_both_databases]
 async fn an_organisation_never_sees_another(db_url: String) {
     let world = World::synced(&db_url, Plan { organisations: 2, ..Plan::default() }).await;
@@ -144,6 +197,8 @@ async fn an_organisation_never_sees_another(db_url: String) {
     let their_key_id =
         world.engine.make_key("theirs", Some(model::OrgId(theirs)), KeyScope::Read, None).await.unwrap().id;
 
+    let seeded = seeded(&world, my_connection, their_connection).await;
+
     // Every route with an id: theirs are as if they did not exist; mine are there, so that the test can fail.
     let mut tested = 0;
     for route in route_list().into_iter().filter(|route| route.path.contains('{')) {
@@ -151,18 +206,22 @@ async fn an_organisation_never_sees_another(db_url: String) {
         let foreign = match list {
             "/api/v1/keys" => their_key_id.to_string(),
             "/api/v1/integrations/xero/connections" => their_connection.to_string(),
+            list if seeded.contains_key(list) => seeded[list].1.to_string(),
             _ => first_id(&world, &format!("{list}?limit=1&connectionId={their_connection}")).await,
         };
         let tail = suffix.split_once('}').unwrap().1;
         let answer = world.call(&key, &route.method, &format!("{list}/{foreign}{tail}"), Value::Null).await;
         answer.is_problem(404, "TO-NOT-FOUND");
         if route.method == "GET" && !list.ends_with("connections") {
-            let own = first_id(&world, &format!("{list}?limit=1&connectionId={my_connection}")).await;
-            world.call(&key, "GET", &format!("{list}/{own}"), Value::Null).await.ok();
+            let own = match seeded.get(list) {
+                Some((own, _)) => own.to_string(),
+                None => first_id(&world, &format!("{list}?limit=1&connectionId={my_connection}")).await,
+            };
+            world.call(&key, "GET", &format!("{list}/{own}{tail}"), Value::Null).await.ok();
         }
         tested += 1;
     }
-    assert!(tested >= 12, "{tested}");
+    assert!(tested >= 38, "{tested}");
     // Nothing of theirs was touched by the calls that were refused.
     assert_eq!(world.connections().await[1]["state"], "CONNECTED");
 
@@ -188,6 +247,26 @@ async fn an_organisation_never_sees_another(db_url: String) {
         let answer = world.call(&key, "POST", &target, json!({"connectionId": their_connection})).await;
         answer.is_problem(404, "TO-NOT-FOUND");
     }
+
+    let their = json!(their_connection);
+    for (method, path, body) in [
+        ("POST", "push", json!({"connectionId": their})),
+        ("POST", "sync/plan", json!({"connectionId": their})),
+        ("POST", "sync/entity", json!({"connectionId": their, "kind": "customer", "id": 1})),
+        ("POST", "failures/retry", json!({"connectionId": their})),
+        ("POST", "conflicts/resolve", json!({"connectionId": their, "resolution": "KEEP_APP"})),
+        ("PUT", "mappings", json!({"connectionId": their, "policy": "APP"})),
+        (
+            "POST",
+            "candidates/decide",
+            json!({"connectionId": their, "kind": "customer", "xeroId": uuid::Uuid::nil(), "localId": 1, "isSame": true}),
+        ),
+    ] {
+        let target = format!("/api/v1/integrations/xero/{path}");
+        world.call(&key, method, &target, body).await.is_problem(404, "TO-NOT-FOUND");
+    }
+    let target = format!("/api/v1/integrations/xero/mappings?connectionId={their_connection}");
+    world.call(&key, "DELETE", &target, Value::Null).await.is_problem(404, "TO-NOT-FOUND");
 
     // Keys: mine only, and none for others.
     let listed = world.call(&key, "GET", "/api/v1/keys", Value::Null).await.ok();

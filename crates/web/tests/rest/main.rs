@@ -4,8 +4,12 @@
 
 mod access;
 mod books;
+mod conflicts;
 mod connect;
 mod describe;
+mod plans;
 mod problems;
+mod repeats;
 mod runs;
 mod world;
+mod writes;

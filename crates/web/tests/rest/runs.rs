@@ -146,7 +146,7 @@ async fn failures_are_listed_page_by_page(db_url: String) {
             remote_key: format!("key {number}"),
             code: "TO-BAD-RECORD",
             message: format!("amount {number} has more than 4 decimals"),
-            raw: None,
+            ..store::NewFailure::default()
         };
         tx.add_failure(connection, kind, run, &failure, world.engine.now()).await.unwrap();
     }

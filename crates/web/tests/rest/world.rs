@@ -202,6 +202,64 @@ impl World {
         self.call(&self.admin, "POST", target, body).await
     }
 
+    /// A call with headers of its own and the key for everything.
+    pub(crate) async fn with_headers(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method.parse::<Method>().unwrap())
+            .uri(target)
+            .header("authorization", format!("Bearer {}", self.admin));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = if body.is_null() {
+            Body::empty()
+        } else {
+            request = request.header(CONTENT_TYPE, "application/json");
+            Body::from(body.to_string())
+        };
+        self.send(request.body(body).unwrap()).await
+    }
+
+    /// A change of a record, of whatever version it has now.
+    pub(crate) async fn change(&self, method: &str, target: &str, body: Value) -> Answer {
+        let tag = self.get(target).await.header("etag").to_owned();
+        assert!(!tag.is_empty(), "{target} has no version");
+        self.with_headers(method, target, &[("if-match", &tag)], &body).await
+    }
+
+    /// Tells Xero what the App changed, until nothing is left that could be told.
+    pub(crate) async fn push(&self) {
+        for connection in self.connections().await {
+            let id = model::ConnectionId(connection["id"].as_i64().unwrap());
+            for _ in 0..3 {
+                self.engine.push(id, "test").await.unwrap();
+            }
+        }
+    }
+
+    /// Somebody who works in the first organisation's Xero.
+    pub(crate) fn person(&self) -> emulator::Person {
+        self.emulator.person(self.emulator.tenants()[0])
+    }
+
+    /// A record of an endpoint as Xero shows it.
+    pub(crate) fn in_xero(&self, endpoint: &str, record: &Value) -> Value {
+        let id = record["xeroId"].as_str().unwrap_or_else(|| panic!("it is not in Xero: {record}"));
+        self.person().read(endpoint, id.parse().unwrap()).unwrap()
+    }
+
+    /// Calls to Xero that may change something, so far.
+    pub(crate) fn writes_to_xero(&self) -> usize {
+        let is_write = |call: &&emulator::Call| call.method != "GET" && !call.target.contains("/connect/token");
+        self.emulator.log().iter().filter(is_write).count()
+    }
+
     pub(crate) async fn connections(&self) -> Vec<Value> {
         let listed = self.get("/api/v1/integrations/xero/connections").await.ok();
         listed["items"].as_array().unwrap().clone()
