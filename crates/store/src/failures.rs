@@ -19,6 +19,7 @@ stored! {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "the macro that declares stored enums marks no default")]
 impl Default for Direction {
     fn default() -> Self {
         Self::Pull

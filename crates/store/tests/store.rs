@@ -319,6 +319,7 @@ async fn cursors_links_runs_failures_and_events_come_back(db_url: String) {
         next_page: 101,
         pass: 1,
         complete: true,
+        read_whole: true,
     };
     for _ in 0..2 {
         tx.save_cursor(to.id, Kind::Invoice, &cursor).await.unwrap();

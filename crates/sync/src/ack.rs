@@ -26,6 +26,9 @@ use crate::send::Frozen;
 /// How often the writing down of an answer is tried when another transaction is in the way.
 const ATTEMPTS: u32 = 4;
 
+/// An intent, what Xero saved of it, and Xero's warnings.
+type Saved<'a, R> = (&'a Intent, &'a Incoming<R>, &'a [String]);
+
 /// What Xero said of one element.
 enum Told<R> {
     /// Saved so, with warnings.
@@ -107,7 +110,7 @@ impl Running<'_> {
     async fn write_saved<P: Pushed>(
         &self,
         tx: &mut Tx,
-        saved: &[(&Intent, &Incoming<P::Record>, &[String])],
+        saved: &[Saved<'_, P::Record>],
         counts: &mut KindCounts,
         now: Timestamp,
     ) -> Result<(), Error> {

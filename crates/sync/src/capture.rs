@@ -58,6 +58,9 @@ enum Wait {
     Duplicate,
 }
 
+/// A captured record that Xero has: its row, unless it was deleted, and its link.
+type ToMeet<'a, R> = (Captured, Option<BookRow<R>>, &'a FullLink);
+
 /// What is done with the captured records of one chunk, collected while deciding.
 struct Sheet {
     intents: Vec<NewIntent>,
@@ -316,7 +319,7 @@ impl Running<'_> {
     async fn plan_changes<P: Pushed>(
         &self,
         tx: &mut Tx,
-        to_meet: Vec<(Captured, Option<BookRow<P::Record>>, &FullLink)>,
+        to_meet: Vec<ToMeet<'_, P::Record>>,
         sheet: &mut Sheet,
         planned: &mut Planned,
         now: Timestamp,

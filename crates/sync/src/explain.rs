@@ -448,7 +448,7 @@ fn failure(failure: &Failure) -> (SyncState, Reason) {
         _ => (
             SyncState::NeedsYou,
             format!(
-                "{way}: {} (tried {} times, last at {}{next})",
+                "{way}: {} (attempt {}, last at {}{next})",
                 failure.message,
                 failure.attempts,
                 at(failure.last_seen_at)

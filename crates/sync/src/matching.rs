@@ -171,10 +171,10 @@ impl Alike for BankTransaction {
 impl Running<'_> {
     /// Finds the new records that the App has too: takes them out of `new` and returns those that are linked now.
     /// Those that a person must decide on are listed.
-    pub(crate) async fn identify<'a, P: Pulled>(
+    pub(crate) async fn identify<P: Pulled>(
         &self,
         tx: &mut Tx,
-        new: &mut Vec<&'a Incoming<P::Record>>,
+        new: &mut Vec<&Incoming<P::Record>>,
         failures: &mut Vec<NewFailure>,
         now: Timestamp,
     ) -> Result<Vec<Meeting<P::Record>>, Error> {

@@ -178,7 +178,8 @@ impl Table {
                 P::prepare(&mut local, &meeting.base, &self.rates);
                 let mut decision = merge(&meeting.base, &local, &meeting.remote, policy)
                     .map_err(|error| Error::Internal(format!("a merge gave no record: {error}")))?;
-                if decision.write_local.is_none() && local != row.record {
+                // Where something is sent, Xero's answer brings them.
+                if decision.write_local.is_none() && decision.outgoing.is_none() && local != row.record {
                     decision.write_local = Some(local);
                 }
                 let met = Met {

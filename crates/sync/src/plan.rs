@@ -371,7 +371,7 @@ impl Engine {
         };
         let mut gathered = running.gather().await?;
         let items = running.look(&mut gathered).await?;
-        let (read_calls, _) = running.take_usage();
+        let read_calls = i64::try_from(running.books.usage().calls).unwrap_or(i64::MAX);
         let calls = read_calls + writing_calls(&items);
         let mut tx = self.store().begin().await?;
         let brakes = running.brakes_of(&mut tx, &items).await?;

@@ -101,7 +101,7 @@ fn failures(known: &Known, lines: &mut Vec<Happening>) {
         };
         let (code, message) = (&failure.code, &failure.message);
         let times = failure.attempts;
-        line(failure.last_seen_at, "failure", None, format!("{code}, tried {times} times: {message}"));
+        line(failure.last_seen_at, "failure", None, format!("{code}, attempt {times}: {message}"));
         if let Some(at) = failure.ignored_at {
             let reason = failure.ignored_reason.as_deref().unwrap_or_default();
             line(at, "failure.ignored", failure.ignored_by.clone(), format!("{code} was set aside: {reason}"));

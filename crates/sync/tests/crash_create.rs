@@ -3,8 +3,6 @@
 
 mod common;
 
-use std::sync::Arc;
-
 use common::change_body;
 use common::crash::{Case, Made, Stage, Trap, for_every};
 use emulator::Call;
@@ -541,7 +539,7 @@ async fn linked(stage: &Stage, locals: &[String]) -> usize {
 
 #[testkit::on_both_databases]
 async fn a_batch_of_fifty_with_a_lost_response_sends_every_element_to_look_up(url: String) {
-    let stage = Arc::new(Stage::new(url).await);
+    let stage = Stage::new(url).await;
     let locals = fifty(&stage).await;
     stage.push_and_die(stage.engine().await, "PUT", "Invoices", Trap::DieAfter).await;
     stage.later(W + 1);

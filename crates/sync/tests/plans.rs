@@ -203,7 +203,7 @@ async fn mixed(town: &Town) -> Mixed {
 }
 
 /// What a plan says of a record, without the App's own list of what it would create.
-fn of<'p>(plan: &'p Plan, kind: Kind, local: i64) -> Vec<(PlanSide, PlanAction, Vec<&'p str>, Option<&'p str>)> {
+fn of(plan: &Plan, kind: Kind, local: i64) -> Vec<(PlanSide, PlanAction, Vec<&str>, Option<&str>)> {
     let items = plan.items.iter().filter(|item| item.kind == kind && item.local_id == Some(local));
     items
         .map(|item| (item.side, item.action, item.fields.iter().map(String::as_str).collect(), item.code.as_deref()))

@@ -1,10 +1,18 @@
 //! The command line. Help leads with examples; the words are those of the API and the documentation.
 
+mod people;
+mod syncing;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
+pub(crate) use people::{
+    Brakes, BrakesCommand, Candidates, CandidatesCommand, Conflicts, ConflictsCommand, ConflictsLs, Failures,
+    FailuresCommand, FailuresLs, Pair, PolicyCommand, PolicyList, Records, Resolve, RetryWhat, RuleName, Ruling,
+};
+pub(crate) use syncing::{Apply, RecordId, RecordOf, Sync, SyncCommand, SyncWhat};
 
 use crate::output::Format;
 use crate::words::parse_span;
@@ -15,18 +23,20 @@ Examples:
   tieout config init                 write tieout.toml, every setting explained
   tieout config new-key --file tieout.key
   tieout connect                     connect an organisation through the browser
-  tieout sync full                   bring everything over
-  tieout sync incremental            bring over what changed
+  tieout sync full --dry-run         look at what a sync would do; nothing is written
+  tieout sync full                   both sides brought together, whole
+  tieout sync                        what changed on either side
   tieout status                      is everything in sync?
-  tieout serve                       the REST API on http://127.0.0.1:8787";
+  tieout records explain invoice 12  why is it, or why not?
+  tieout serve                       the REST API; edits are sent as they are made";
 
 const EXIT_CODES: &str = "\
 Exit codes:
-   0 done                    6 connect (again) first     11 locked by another process
-   1 failed                  7 Xero's limit is used up   78 wrong settings, or no key
-   2 wrong command line      8 the two sides differ     130 interrupted
-   3 some records failed    10 no database
-   5 a brake stopped it";
+   0 done                        5 a brake stopped it       10 no database
+   1 failed                      6 connect (again) first    11 locked by another process
+   2 wrong command line          7 Xero's limit is used up  78 wrong settings, or no key
+   3 some records failed         8 the two sides differ    130 interrupted
+   4 conflicts wait for a person";
 
 /// Xero's books in your own database, and proof that both agree.
 #[derive(Debug, Parser)]
@@ -58,6 +68,9 @@ pub(crate) struct Global {
     /// Ask nothing: yes to everything
     #[arg(short = 'y', long, global = true)]
     pub(crate) yes: bool,
+    /// Yes, write to Xero although this is a live organisation
+    #[arg(long, global = true)]
+    pub(crate) live: bool,
     /// What is logged: error, warn, info, debug, or a filter such as sync=debug
     #[arg(long, global = true, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
@@ -84,17 +97,29 @@ impl Global {
 pub(crate) enum Command {
     /// Try it: an emulated Xero, synced into a database, with an API on top
     Demo(Demo),
-    /// Serve the REST API
+    /// Serve the REST API, and send edits to Xero as they are made
     Serve(Serve),
-    /// Bring Xero's books over
-    #[command(subcommand)]
+    /// Bring both sides together: Xero's changes into the books, the App's changes to Xero
     Sync(Sync),
+    /// Send the App's changes to Xero now
+    #[command(before_help = "Examples:\n  tieout push\n  tieout push --org \"Demo Company (NZ)\" -o json")]
+    Push(Which),
     /// How every organisation stands
     Status(Status),
     /// What was synced when, and what came of it
     Runs(Runs),
-    /// Records that could not be brought over, with their causes
+    /// Why a record is in sync, or is not
+    #[command(subcommand)]
+    Records(Records),
+    /// Records that could not be brought over, with their causes; retry, ignore, link
+    #[command(visible_alias = "fail")]
     Failures(Failures),
+    /// Fields that both sides changed differently; decide, undo, say who wins
+    Conflicts(Conflicts),
+    /// Pairs of records that may be the same; say which are
+    Candidates(Candidates),
+    /// Syncs that stopped because they would do too much; let them go on, or not
+    Brakes(Brakes),
     /// Compare both sides: documents and money
     #[command(before_help = "Examples:\n  tieout agree\n  tieout agree -o json")]
     Agree(Which),
@@ -107,8 +132,14 @@ pub(crate) enum Command {
     #[command(before_help = "Examples:\n  tieout refresh-token\n  tieout refresh-token --connection 2")]
     RefreshToken(Which),
     /// Check settings, key, database, Xero, clock and port
-    #[command(before_help = "Examples:\n  tieout doctor\n  tieout doctor --config /etc/tieout.toml -o json")]
-    Doctor,
+    #[command(
+        before_help = "Examples:\n  tieout doctor\n  tieout doctor --config /etc/tieout.toml -o json\n  tieout doctor --fix"
+    )]
+    Doctor {
+        /// Mend what can be mended here: capture triggers that are missing
+        #[arg(long)]
+        fix: bool,
+    },
     /// Serve an emulated Xero alone
     Emulator(Box<Emulator>),
     /// Look at settings, check them, begin with them
@@ -164,36 +195,6 @@ pub(crate) struct Serve {
     /// Address and port to listen on
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) bind: Option<SocketAddr>,
-}
-
-/// Bring Xero's books over.
-#[derive(Debug, Subcommand)]
-#[command(before_help = "\
-Examples:
-  tieout sync full                        everything; goes on where a stopped run was
-  tieout sync incremental                 what changed since the last sync
-  tieout sync incremental --follow        again every 15 minutes, until Ctrl+C
-  tieout sync full --org \"Demo Company (NZ)\" -o json")]
-pub(crate) enum Sync {
-    /// Everything
-    #[command(before_help = "Examples:\n  tieout sync full\n  tieout sync full --org \"Demo Company (NZ)\" -o json")]
-    Full(SyncWhat),
-    /// What changed since the last sync
-    #[command(before_help = "Examples:\n  tieout sync incremental\n  tieout sync incremental --follow --every 5m")]
-    Incremental(SyncWhat),
-}
-
-/// Which organisations to sync, and how often.
-#[derive(Debug, clap::Args)]
-pub(crate) struct SyncWhat {
-    #[command(flatten)]
-    pub(crate) which: Which,
-    /// Stay, and sync what changed again and again
-    #[arg(long)]
-    pub(crate) follow: bool,
-    /// How long to wait between two syncs with --follow
-    #[arg(long, value_name = "SPAN", default_value = "15m", value_parser = parse_span, requires = "follow")]
-    pub(crate) every: SignedDuration,
 }
 
 /// Which connection is meant.
@@ -259,20 +260,6 @@ pub(crate) struct RunsLs {
     pub(crate) which: Which,
     /// Most runs to list
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..=10_000))]
-    pub(crate) limit: i64,
-}
-
-/// Records that could not be brought over.
-#[derive(Debug, clap::Args)]
-#[command(before_help = "\
-Examples:
-  tieout failures
-  tieout failures --org \"Demo Company (NZ)\" -o csv")]
-pub(crate) struct Failures {
-    #[command(flatten)]
-    pub(crate) which: Which,
-    /// Most failures to list
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=100_000))]
     pub(crate) limit: i64,
 }
 

@@ -70,6 +70,9 @@ pub(crate) async fn open(settings: &Settings) -> Result<Store, Failure> {
 pub(crate) enum Hold {
     /// For itself: it will sync or change connections.
     Exclusive,
+    /// For itself if nobody else has it, beside the other process if somebody has: for a person's decisions, which are
+    /// in the database at once and reach Xero by whoever pushes.
+    Either,
     /// Beside another process.
     Shared,
 }
@@ -77,6 +80,8 @@ pub(crate) enum Hold {
 /// An engine and what it holds.
 pub(crate) struct Running {
     pub(crate) engine: Engine,
+    /// No other process works on the database.
+    pub(crate) is_alone: bool,
     _claim: Option<Claim>,
 }
 
@@ -117,6 +122,11 @@ pub(crate) fn parts(settings: &Settings) -> Result<Parts, Failure> {
 pub(crate) async fn start(parts: Parts, hold: Hold, store: Store) -> Result<Running, Failure> {
     let claim = match hold {
         Hold::Exclusive => Some(store.claim().await?),
+        Hold::Either => match store.claim().await {
+            Ok(claim) => Some(claim),
+            Err(store::Error::Locked(_)) => None,
+            Err(error) => return Err(error.into()),
+        },
         Hold::Shared => None,
     };
     let transport = HttpTransport::new(HttpSettings::default())
@@ -134,7 +144,7 @@ pub(crate) async fn start(parts: Parts, hold: Hold, store: Store) -> Result<Runn
         settings: parts.engine,
     })
     .await?;
-    Ok(Running { engine, _claim: claim })
+    Ok(Running { engine, is_alone: claim.is_some(), _claim: claim })
 }
 
 /// A vault whose key lives as long as the process.

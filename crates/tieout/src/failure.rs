@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     Usage = 2,
     /// Done, but for some records.
     Partial = 3,
+    /// Conflicts wait for a person, or one has changed since it was shown.
+    Conflicts = 4,
     /// A brake stopped the run before its first change.
     Brake = 5,
     /// No organisation is connected, or it must be connected again.
@@ -59,6 +61,7 @@ impl Failure {
         let next = match exit {
             Exit::NotConnected => "tieout connect",
             Exit::Quota | Exit::Partial => "tieout status",
+            Exit::Conflicts => "tieout conflicts",
             Exit::Brake | Exit::Difference => "tieout sync full",
             Exit::Config => "tieout config check",
             Exit::Usage => "tieout --help",
@@ -105,6 +108,9 @@ impl From<SyncError> for Failure {
             SyncError::Store(StoreError::Locked(_)) => failure.next("tieout status"),
             SyncError::WrongXero { .. } => failure.next("tieout config show"),
             SyncError::WrongKey => failure.next("tieout doctor"),
+            SyncError::Braked(_) => failure.next("tieout brakes"),
+            SyncError::ConflictMoved(view) => failure.next(format!("tieout conflicts show {}", view.conflict.id)),
+            SyncError::NotFound(_) | SyncError::Invalid(_) | SyncError::Refused(_) => failure.next("tieout status"),
             _ => failure,
         }
     }
@@ -123,7 +129,9 @@ fn exit_of(error: &SyncError) -> Exit {
             xero::Error::Expired { .. } | xero::Error::MissingScope { .. } | xero::Error::Disconnected { .. },
         ) => Exit::NotConnected,
         SyncError::Xero(xero::Error::Limited(_)) => Exit::Quota,
-        SyncError::SuspiciousEmpty { .. } | SyncError::ShortList { .. } => Exit::Brake,
+        SyncError::SuspiciousEmpty { .. } | SyncError::ShortList { .. } | SyncError::Braked(_) => Exit::Brake,
+        SyncError::Stale { .. } | SyncError::ConflictMoved(_) => Exit::Conflicts,
+        SyncError::Invalid(_) => Exit::Usage,
         SyncError::Busy | SyncError::Store(StoreError::Locked(_) | StoreError::LeaseLost(_)) => Exit::Locked,
         SyncError::WrongXero { .. } | SyncError::WrongKey | SyncError::Store(StoreError::BadUrl(_)) => Exit::Config,
         SyncError::OAuth(error) if is_of_the_app(error) => Exit::Config,
@@ -154,6 +162,8 @@ mod tests {
         assert_eq!(exit(SyncError::Busy), 11);
         assert_eq!(exit(SyncError::WrongKey), 78);
         assert_eq!(exit(SyncError::SuspiciousEmpty { what: "invoices", linked: 3 }), 5);
+        assert_eq!(exit(SyncError::Stale { what: "the invoice".into(), version: String::new() }), 4);
+        assert_eq!(exit(SyncError::Invalid("no".into())), 2);
         assert_eq!(exit(SyncError::Store(StoreError::Locked("x.db".into()))), 11);
         assert_eq!(exit(SyncError::Store(StoreError::Newer { found: 9, known: 2 })), 10);
         assert_eq!(exit(SyncError::Store(StoreError::Full)), 1);

@@ -207,6 +207,15 @@ impl Output {
         }
     }
 
+    /// Long answers: whole values for programs, flat rows for people and spreadsheets.
+    pub(crate) fn report(&self, values: &[Value], rows: &Rows) {
+        match self.format {
+            Format::Json => self.line(&pretty(&Value::Array(values.to_vec()))),
+            Format::Ndjson => values.iter().for_each(|value| self.line(&value.to_string())),
+            Format::Table | Format::Csv => self.rows(rows),
+        }
+    }
+
     /// One object: `human` for people, the value for programs.
     pub(crate) fn object(&self, value: &Value, human: &str) {
         match (self.format, value) {

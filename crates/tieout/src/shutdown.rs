@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::failure::Failure;
 
-/// Giving a lease back is one small statement; waiting longer would only annoy.
+/// What fails or is dropped gives its lease back on a task of its own, by one small statement; waiting longer would only
+/// annoy.
 const GIVING_BACK: Duration = Duration::from_millis(400);
 
 /// Returns when the process is asked to stop.
@@ -29,11 +30,14 @@ pub(crate) async fn unless_asked<T>(work: impl Future<Output = Result<T, Failure
     let stopped = {
         let mut work = std::pin::pin!(work);
         tokio::select! {
-            done = &mut work => return done,
+            done = &mut work => match done {
+                Ok(done) => return Ok(done),
+                Err(failure) => failure,
+            },
             () = asked() => Failure::interrupted(next),
         }
     };
-    // The work is dropped by now, and gives its lease back on a task of its own.
+    // The work is dropped by now.
     tokio::time::sleep(GIVING_BACK).await;
     Err(stopped)
 }

@@ -34,6 +34,11 @@ pub(crate) fn seconds(milliseconds: i64) -> String {
     format!("{}.{} s", tenths / 10, tenths % 10)
 }
 
+/// The same for what is quick: milliseconds below a second.
+pub(crate) fn quick(milliseconds: i64) -> String {
+    if (0..1_000).contains(&milliseconds) { format!("{milliseconds} ms") } else { seconds(milliseconds) }
+}
+
 /// Milliseconds between two instants.
 pub(crate) fn milliseconds(from: Timestamp, to: Timestamp) -> i64 {
     i64::try_from(to.duration_since(from).as_millis()).unwrap_or(i64::MAX)
@@ -93,6 +98,7 @@ mod tests {
         assert_eq!(count(999), "999");
         assert_eq!(seconds(1_949), "1.9 s");
         assert_eq!(seconds(1_950), "2.0 s");
+        assert_eq!((quick(28), quick(1_949)), ("28 ms".into(), "1.9 s".into()));
         assert_eq!(bytes(812_345), "812 kB");
         let then = Timestamp::from_second(1_000).unwrap();
         let at = |second| Timestamp::from_second(second).unwrap();

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use model::ConnectionId;
 use store::Mode;
 use sync::{Engine, Progress, RunOutcome};
@@ -16,7 +17,7 @@ use crate::problem::{Problem, code};
 /// in Xero before anything is sent again.
 const LAST_ROUND: Duration = Duration::from_secs(10);
 /// How often answers that need not be kept any longer are thrown away.
-const TIDY: Duration = Duration::from_secs(60 * 60);
+const TIDY: SignedDuration = SignedDuration::from_hours(1);
 
 /// The work of this process that goes on without a request.
 pub(crate) struct Syncs {
@@ -128,7 +129,7 @@ impl Syncs {
 
 async fn push_until(engine: Engine, every: Duration, mut stop: watch::Receiver<bool>) {
     let mut told: Option<String> = None;
-    let mut tidied = tokio::time::Instant::now();
+    let mut tidied = engine.now();
     loop {
         tokio::select! {
             () = tokio::time::sleep(every) => {}
@@ -156,8 +157,8 @@ async fn push_until(engine: Engine, every: Duration, mut stop: watch::Receiver<b
             }
             told = trouble;
         }
-        if tidied.elapsed() >= TIDY {
-            tidied = tokio::time::Instant::now();
+        if engine.now().duration_since(tidied) >= TIDY {
+            tidied = engine.now();
             if let Err(error) = tidy(&engine).await {
                 tracing::warn!(%error, "old answers could not be thrown away");
             }

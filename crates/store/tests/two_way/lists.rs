@@ -254,8 +254,8 @@ async fn links_are_found_from_both_sides(db_url: String) {
         ..NewFailure::default()
     };
     tx.add_failures(to.id, Kind::Customer, None, &[failure], now()).await.unwrap();
-    assert_eq!(tx.unlinked_locals(to.id, to.org, Kind::Customer, 10).await.unwrap(), [21, 22, 23]);
-    assert!(tx.unlinked_locals(to.id, to.org, Kind::Invoice, 10).await.unwrap().is_empty());
+    assert_eq!(tx.unlinked_locals(to.id, to.org, Kind::Customer, 0, 10).await.unwrap(), [21, 22, 23]);
+    assert!(tx.unlinked_locals(to.id, to.org, Kind::Invoice, 0, 10).await.unwrap().is_empty());
     tx.commit().await.unwrap();
     let mut tx = books.store.begin().await.unwrap();
     let taken = tx.relink(to.id, Kind::Customer, Uuid::from_u128(1), 14).await;

@@ -134,7 +134,7 @@ impl Day {
             deeds: BTreeMap::new(),
             refused: BTreeMap::new(),
             known: BTreeMap::new(),
-            crowd: if seed % 2 == 0 { 4 } else { 15 },
+            crowd: if seed.is_multiple_of(2) { 4 } else { 15 },
             last: BTreeMap::new(),
         };
         day.look_round().await;
@@ -171,10 +171,11 @@ impl Day {
     fn mark(&mut self, by: By, kind: &'static str, who: Who, field: &'static str) -> usize {
         let number = self.marks.len();
         self.marks.push(Mark { number, by, kind, who, field, is_superseded: false, is_seen: false });
-        if field != "line" && field != "new" {
-            if let Some(before) = self.last.insert((by, kind, who, field), number) {
-                self.marks[before].is_superseded = true;
-            }
+        if field != "line"
+            && field != "new"
+            && let Some(before) = self.last.insert((by, kind, who, field), number)
+        {
+            self.marks[before].is_superseded = true;
         }
         number
     }

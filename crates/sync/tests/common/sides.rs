@@ -186,12 +186,6 @@ pub async fn revisions(app: &App) -> BTreeMap<(&'static str, i64), i64> {
     found
 }
 
-/// Whether payments were made on an invoice, cancelled ones included.
-pub async fn has_payments(app: &App, invoice: i64) -> bool {
-    let sql = format!("SELECT COUNT(*) AS c FROM payments WHERE invoice_id = {invoice}");
-    app.text(&sql).await.as_deref() != Some("0")
-}
-
 /// What was done with a record, as the engine wrote it down: the newest last.
 pub async fn story(app: &App, kind: &str, local: i64) -> Vec<String> {
     let events = [("id", Is::Text), ("what", Is::Text), ("run_id", Is::Text), ("details", Is::Text)];

@@ -1,4 +1,7 @@
-//! `tieout demo`: an emulated Xero with a seeded organisation, connected, synced, compared and served, by itself.
+//! `tieout demo`: an emulated Xero with a seeded organisation, connected, synced, edited on both sides, compared and
+//! served, by itself.
+
+mod edits;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +18,7 @@ use url::Url;
 use xero::oauth::ClientCredentials;
 use xero::{Endpoints, Governor, InProcessGovernor, LimitSettings, Secret, Unlimited};
 
+use self::edits::Edits;
 use super::{serve, sync as syncing};
 use crate::args::Demo;
 use crate::compose::{self, EMULATED, Hold, Parts};
@@ -42,9 +46,10 @@ struct Report {
     seeded_ms: i64,
     first: RunOutcome,
     first_ms: i64,
-    again: RunOutcome,
-    again_ms: i64,
+    edits: Edits,
     equal: i64,
+    /// Writes on either side while everything was read once more.
+    echoes: i64,
     agreement: Agreement,
     currency: String,
     elapsed_ms: i64,
@@ -76,7 +81,7 @@ pub(super) async fn run(args: &Demo, database_url: Option<&str>, output: &Output
         return Ok(exit);
     };
     let key = running.engine.make_key("demo", None, KeyScope::Admin, None).await?.key;
-    let mut lines = what_to_try(port, &key, &address, running.engine.store().shown_url());
+    let mut lines = what_to_try(port, &key, &address, running.engine.store().shown_url(), &report.edits);
     let end = if database_url.is_some() { "stops; the database stays" } else { "stops, and forgets all of this" };
     lines.push(format!("or connect your own Xero: tieout config init   (Ctrl+C {end})"));
     say(&report, &emulator, output, &lines);
@@ -131,7 +136,7 @@ fn parts(args: &Demo, emulator: &Emulator, address: &Url, port: u16) -> Result<P
     })
 }
 
-/// Connects, syncs everything, syncs what changed (nothing), and proves that both sides are equal.
+/// Connects, syncs everything, edits both sides, and proves that both are equal.
 async fn bring_over(
     engine: &Engine,
     emulator: &Emulator,
@@ -140,25 +145,26 @@ async fn bring_over(
     output: &Output,
 ) -> Result<Report, Failure> {
     let id = consent(engine).await?;
+    let edited = edits::choose(emulator, engine.connection(id).await?.tenant_id)?;
     let first_at = Timestamp::now();
     let bar = SyncBar::new(output);
     let first = engine.sync(id, Mode::Full, "demo", &|progress| bar.tell(progress)).await?;
     bar.finish();
-    let again_at = Timestamp::now();
-    let again = engine.sync(id, Mode::Incremental, "demo", &|_| {}).await?;
-    let proof_at = Timestamp::now();
+    let first_ms = words::milliseconds(first_at, Timestamp::now());
+    let edits = edits::make(engine, id, emulator, edited).await?;
     // Everything is read once more: a record counts as equal when what Xero says now is, by its hash, what is kept.
     let proof = engine.sync(id, Mode::Full, "demo", &|_| {}).await?;
+    let total = proof.total();
     let agreement = engine.agreement(id).await?;
     let connection = engine.connection(id).await?;
     Ok(Report {
         organisation: connection.tenant_name,
         seeded_ms,
-        first_ms: words::milliseconds(first_at, again_at),
-        again_ms: words::milliseconds(again_at, proof_at),
+        first_ms,
         equal: records(&proof, |counts| counts.unchanged),
+        echoes: total.created + total.updated + total.sent_created + total.sent_updated + total.sent_removed,
         first,
-        again,
+        edits,
         agreement,
         currency: connection.facts.base_currency.unwrap_or_default(),
         elapsed_ms: words::milliseconds(started, Timestamp::now()),
@@ -200,6 +206,7 @@ fn say(report: &Report, emulator: &Emulator, output: &Output, next: &[String]) {
         })
     });
     let [contacts, invoices, payments, bank] = counts.unwrap_or_default();
+    let edits = &report.edits;
     let value = json!({
         "emulated": true,
         "elapsedMs": report.elapsed_ms,
@@ -211,8 +218,12 @@ fn say(report: &Report, emulator: &Emulator, output: &Output, next: &[String]) {
         "failed": report.first.total().failed,
         "calls": report.first.calls,
         "syncMs": report.first_ms,
-        "incrementalCalls": report.again.calls,
-        "incrementalMs": report.again_ms,
+        "edits": {
+            "record": edits.name,
+            "toXero": {"field": "email", "by": "sql", "arrivedMs": edits.to_xero.ms, "calls": edits.to_xero.calls},
+            "toApp": {"field": "phones[MOBILE]", "by": "xero", "arrivedMs": edits.to_app.ms, "calls": edits.to_app.calls},
+        },
+        "echoWrites": report.echoes,
         "callsInAll": report.calls,
         "documentsCompared": report.agreement.documents,
         "difference": report.agreement.difference.to_string(),
@@ -226,19 +237,27 @@ fn say(report: &Report, emulator: &Emulator, output: &Output, next: &[String]) {
             words::seconds(report.seeded_ms)
         ),
         format!(
-            "  synced   {} records in {} calls, {} equal, difference {} {}   {}",
+            "  synced   {} records in {} calls   {}",
             words::count(synced),
             report.first.calls,
-            words::count(report.equal),
-            report.agreement.difference,
-            report.currency,
             words::seconds(report.first_ms)
         ),
         format!(
-            "  again    {} changes since, found in {} calls   {}",
-            report.again.total().created + report.again.total().updated,
-            report.again.calls,
-            words::seconds(report.again_ms)
+            "  to Xero  {}: the e-mail, changed by SQL, is in Xero   {}",
+            edits.name,
+            words::quick(edits.to_xero.ms)
+        ),
+        format!(
+            "  to App   {}: the mobile number, changed in Xero, is in the table   {}",
+            edits.name,
+            words::quick(edits.to_app.ms)
+        ),
+        format!(
+            "  proof    {} equal, difference {} {}, {} echo writes",
+            words::count(report.equal),
+            report.agreement.difference,
+            report.currency,
+            report.echoes
         ),
     ];
     lines.extend_from_slice(next);
@@ -246,7 +265,7 @@ fn say(report: &Report, emulator: &Emulator, output: &Output, next: &[String]) {
     output.object(&value, &lines.join("\n"));
 }
 
-fn what_to_try(port: u16, key: &Secret, emulator: &Url, database: &str) -> Vec<String> {
+fn what_to_try(port: u16, key: &Secret, emulator: &Url, database: &str, edits: &Edits) -> Vec<String> {
     let api = format!("http://localhost:{port}/api/v1");
     let key = key.expose();
     let emulator = emulator.as_str().trim_end_matches('/');
@@ -259,7 +278,18 @@ fn what_to_try(port: u16, key: &Secret, emulator: &Url, database: &str) -> Vec<S
         format!("  curl -H 'Authorization: Bearer {key}' '{api}/invoices?limit=3'"),
         format!("  curl -H 'Authorization: Bearer {key}' -X POST '{api}/integrations/xero/sync/incremental?wait=true'"),
         format!("  curl {api}/openapi.json"),
+        sql_to_try(database, edits.row),
+        format!("  curl '{emulator}/_emulator/tenants/0/xero/Contacts/{}'   (there it is)", edits.xero_id),
     ]
+}
+
+/// An edit by somebody else's program: a line for the shell, nothing that this program runs.
+fn sql_to_try(database: &str, row: i64) -> String {
+    let program = match database.strip_prefix("sqlite://") {
+        Some(file) => format!("sqlite3 {file}"),
+        None => format!("psql {database} -c"),
+    };
+    format!("  {program} \"update customers set email = 'me@example.com' where id = {row}\"")
 }
 
 /// A folder that goes when the demo ends.

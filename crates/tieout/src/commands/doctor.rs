@@ -56,10 +56,10 @@ impl Finding {
     }
 }
 
-pub(super) async fn run(global: &Global, output: &Output) -> Result<Exit, Failure> {
+pub(super) async fn run(global: &Global, is_to_mend: bool, output: &Output) -> Result<Exit, Failure> {
     let mut findings = Vec::new();
     match read_settings(global, &mut findings) {
-        Ok(settings) => look(&settings, &mut findings).await,
+        Ok(settings) => look(&settings, is_to_mend, &mut findings).await,
         Err(failure) => findings.push(Finding::fail("settings", failure)),
     }
     let mut rows = Rows::new(COLUMNS, "");
@@ -95,12 +95,12 @@ fn read_settings(global: &Global, findings: &mut Vec<Finding>) -> Result<Setting
     Ok(settings)
 }
 
-async fn look(settings: &Settings, findings: &mut Vec<Finding>) {
+async fn look(settings: &Settings, is_to_mend: bool, findings: &mut Vec<Finding>) {
     findings.push(match settings::encryption_key(settings) {
         Ok(vault) => Finding::ok("encryption key", format!("key {}", vault.key_id())),
         Err(failure) => Finding::fail("encryption key", failure),
     });
-    database(settings, findings).await;
+    database(settings, is_to_mend, findings).await;
     findings.push(app(settings));
     findings.push(redirect(settings));
     if settings.endpoints.identity.scheme() == "https" {
@@ -110,7 +110,7 @@ async fn look(settings: &Settings, findings: &mut Vec<Finding>) {
     findings.push(port(settings).await);
 }
 
-async fn database(settings: &Settings, findings: &mut Vec<Finding>) {
+async fn database(settings: &Settings, is_to_mend: bool, findings: &mut Vec<Finding>) {
     const CHECK: &str = "database";
     if let Some(file) = settings.sqlite_file().filter(|file| !file.exists()) {
         let detail = format!("{} is not there yet", file.display());
@@ -129,6 +129,7 @@ async fn database(settings: &Settings, findings: &mut Vec<Finding>) {
         }
     };
     findings.push(Finding::ok(CHECK, format!("{}, schema version {}", store.shown_url(), store::SCHEMA_VERSION)));
+    findings.push(capture(&store, is_to_mend).await.unwrap_or_else(|error| Finding::fail("capture", error.into())));
     let wanted = if settings.endpoints.is_xero() { "live" } else { "emulator" };
     let found = async {
         let mut tx = store.read().await?;
@@ -160,6 +161,23 @@ async fn database(settings: &Settings, findings: &mut Vec<Finding>) {
             }
         }
     }
+}
+
+/// Whether changes that anybody makes in the books are noticed.
+async fn capture(store: &store::Store, is_to_mend: bool) -> Result<Finding, store::Error> {
+    const CHECK: &str = "capture";
+    let missing = store.read().await?.missing_capture_triggers().await?;
+    if missing.is_empty() {
+        return Ok(Finding::ok(CHECK, "every change of the books is noticed by its trigger"));
+    }
+    let which = missing.join(", ");
+    if is_to_mend {
+        store.install_capture_triggers().await?;
+        let detail = format!("triggers were missing or switched off and are installed again: {which}");
+        return Ok(Finding::warn(CHECK, detail, "tieout sync full (finds what was changed meanwhile)"));
+    }
+    let detail = format!("triggers are missing or switched off, so that changes by SQL wait for a full sync: {which}");
+    Ok(Finding::fail(CHECK, Failure::new(Exit::Failed, detail).next("tieout doctor --fix, then tieout sync full")))
 }
 
 fn app(settings: &Settings) -> Finding {

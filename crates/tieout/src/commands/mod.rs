@@ -1,12 +1,21 @@
 //! One file per command: read what is asked, call the engine or the store, say what came of it.
 
 mod agree;
+mod attention;
+mod brakes;
 mod config;
+mod conflicts;
 mod connect;
 mod demo;
+mod desk;
 mod doctor;
 mod emulator;
+mod failures;
 mod keys;
+mod plan;
+mod policy;
+mod push;
+mod records;
 mod runs;
 mod serve;
 mod status;
@@ -30,6 +39,8 @@ pub(crate) async fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
         Ok::<_, Failure>(settings)
     };
     let settings = || with_settings("warn", Vec::new());
+    // What was said beforehand: yes to every question, and that a live organisation is meant.
+    let asked = (global.yes, global.live);
     match command {
         Command::Demo(what) => {
             log_without_settings()?;
@@ -39,18 +50,23 @@ pub(crate) async fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
             log_without_settings()?;
             emulator::run(&what, output).await
         }
-        Command::Doctor => {
+        Command::Doctor { fix } => {
             log_without_settings()?;
-            doctor::run(&global, output).await
+            doctor::run(&global, fix, output).await
         }
         Command::Serve(what) => {
             let bind = what.bind.map(|bind| ("bind", "--bind", bind.to_string()));
             serve::run(&with_settings("info", bind.into_iter().collect())?, output).await
         }
-        Command::Sync(what) => sync::run(&what, &settings()?, output).await,
+        Command::Sync(what) => sync::run(&what, asked, &settings()?, output).await,
+        Command::Push(which) => push::run(&which, global.live, &settings()?, output).await,
         Command::Status(what) => status::run(&what, &settings()?, output).await,
         Command::Runs(what) => runs::run(&what, &settings()?, output).await,
-        Command::Failures(what) => runs::failures(&what, &settings()?, output).await,
+        Command::Records(what) => records::run(&what, &settings()?, output).await,
+        Command::Failures(what) => failures::run(&what, &settings()?, output).await,
+        Command::Conflicts(what) => conflicts::run(&what, asked, &settings()?, output).await,
+        Command::Candidates(what) => brakes::candidates(&what, global.live, &settings()?, output).await,
+        Command::Brakes(what) => brakes::run(&what, asked, &settings()?, output).await,
         Command::Agree(which) => agree::run(&which, &settings()?, output).await,
         Command::Connect(what) => connect::run(&what, &settings()?, output).await,
         Command::Disconnect(which) => connect::disconnect(&which, global.yes, &settings()?, output).await,

@@ -1,11 +1,11 @@
-//! `tieout runs` and `tieout failures`: what was synced, what came of it, and what could not be brought over.
+//! `tieout runs`: what was synced when, and what came of it.
 
 use jiff::Timestamp;
 use model::Kind;
 use serde_json::{Value, json};
-use store::{KindCounts, Run, Store};
+use store::{KindCounts, Run, RunDirection, Store};
 
-use crate::args::{Failures, Runs, RunsCommand, RunsLs};
+use crate::args::{Runs, RunsCommand, RunsLs};
 use crate::compose;
 use crate::failure::{Exit, Failure};
 use crate::output::{Cell, Column, Output, Rows};
@@ -26,6 +26,10 @@ const RUN_COLUMNS: &[Column] = &[
     Column::figure("calls", "CALLS"),
     Column::figure("bytes", "BYTES"),
     Column::text("triggeredBy", "BY"),
+    Column::text("direction", "WRITES"),
+    Column::figure("sent", "SENT"),
+    Column::figure("refused", "REFUSED"),
+    Column::figure("conflicts", "CONFLICTS"),
     Column::hidden("finishedAt"),
     Column::hidden("resumed"),
     Column::hidden("errorCode"),
@@ -62,6 +66,15 @@ fn duration_ms(run: &Run) -> i64 {
     words::milliseconds(run.started_at, run.finished_at.unwrap_or(run.active_at))
 }
 
+/// Which side a run writes.
+const fn written(direction: RunDirection) -> &'static str {
+    match direction {
+        RunDirection::Pull => "App",
+        RunDirection::Push => "Xero",
+        RunDirection::Both => "both",
+    }
+}
+
 fn row(run: &Run, kinds: &[(Kind, KindCounts)], now: Timestamp) -> Vec<Cell> {
     let sum = |of: fn(&KindCounts) -> i64| {
         let sum: i64 = kinds.iter().map(|(_, counts)| of(counts)).sum();
@@ -81,6 +94,10 @@ fn row(run: &Run, kinds: &[(Kind, KindCounts)], now: Timestamp) -> Vec<Cell> {
         run.calls.into(),
         Cell::new(run.bytes, words::bytes(run.bytes)),
         run.triggered_by.as_str().into(),
+        Cell::new(run.direction.as_str(), written(run.direction)),
+        sum(|counts| counts.sent_created + counts.sent_updated + counts.sent_removed),
+        sum(|counts| counts.refused),
+        sum(|counts| counts.conflicts),
         words::when(run.finished_at, now),
         run.resumed.into(),
         run.error_code.as_deref().into(),
@@ -108,12 +125,14 @@ fn run_json(run: &Run, kinds: &[(Kind, KindCounts)]) -> Value {
             json!({
                 "kind": kind.as_str(), "expected": counts.expected, "seen": counts.seen, "created": counts.created,
                 "updated": counts.updated, "unchanged": counts.unchanged, "failed": counts.failed,
+                "sentCreated": counts.sent_created, "sentUpdated": counts.sent_updated,
+                "sentRemoved": counts.sent_removed, "refused": counts.refused, "conflicts": counts.conflicts,
             })
         })
         .collect();
     json!({
         "id": run.id, "connection": run.connection.0, "mode": run.mode.as_str(), "state": run.state.as_str(),
-        "phase": run.phase, "triggeredBy": run.triggered_by, "startedAt": run.started_at.to_string(),
+        "direction": run.direction.as_str(), "phase": run.phase, "triggeredBy": run.triggered_by, "startedAt": run.started_at.to_string(),
         "activeAt": run.active_at.to_string(), "finishedAt": run.finished_at.map(|at| at.to_string()),
         "durationMs": duration_ms(run), "resumed": run.resumed, "calls": run.calls, "bytes": run.bytes,
         "errorCode": run.error_code, "error": run.error, "kinds": kinds,
@@ -136,54 +155,23 @@ fn run_text(run: &Run, kinds: &[(Kind, KindCounts)], now: Timestamp) -> String {
         lines.push(format!("resumed {} times, nothing repeated but the page it was on", run.resumed));
     }
     for (kind, counts) in kinds {
-        let KindCounts { expected, seen, created, updated, unchanged, failed } = counts;
+        let KindCounts { expected, seen, created, updated, unchanged, failed, .. } = counts;
         let of = expected.filter(|all| all != seen).map(|all| format!(" of {all}")).unwrap_or_default();
         let name = kind.plural();
-        lines.push(format!(
-            "  {name:<18} {seen}{of} seen, {created} new, {updated} changed, {unchanged} same, {failed} failed"
-        ));
+        if run.direction != RunDirection::Push {
+            lines.push(format!(
+                "  {name:<18} {seen}{of} seen, {created} new, {updated} changed, {unchanged} same, {failed} failed"
+            ));
+        }
+        let KindCounts { sent_created, sent_updated, sent_removed, refused, conflicts, .. } = counts;
+        if [sent_created, sent_updated, sent_removed, refused, conflicts].into_iter().any(|count| *count > 0) {
+            lines.push(format!(
+                "  {name:<18} sent: {sent_created} new, {sent_updated} changed, {sent_removed} removed, {refused} refused; {conflicts} conflicts"
+            ));
+        }
     }
     if let Some(error) = &run.error {
         lines.push(format!("error: {error} [{}]", run.error_code.as_deref().unwrap_or("-")));
     }
     lines.join("\n")
-}
-
-const FAILURE_COLUMNS: &[Column] = &[
-    Column::figure("id", "ID"),
-    Column::text("organisation", "ORG"),
-    Column::text("kind", "KIND"),
-    Column::text("remoteKey", "IN XERO"),
-    Column::text("code", "CODE"),
-    Column::figure("attempts", "TRIES"),
-    Column::text("lastSeenAt", "LAST SEEN"),
-    Column::text("message", "WHY"),
-    Column::hidden("firstSeenAt"),
-    Column::hidden("raw"),
-];
-
-pub(super) async fn failures(args: &Failures, settings: &Settings, output: &Output) -> Result<Exit, Failure> {
-    let store = compose::open(settings).await?;
-    let now = compose::clock().now();
-    let mut rows = Rows::new(FAILURE_COLUMNS, "no failures: every record came over");
-    for connection in compose::connections(&store, &args.which).await? {
-        let mut tx = store.read().await?;
-        for failure in tx.open_failures(connection.id, args.limit).await? {
-            rows.push(vec![
-                failure.id.into(),
-                connection.tenant_name.as_str().into(),
-                failure.kind.as_str().into(),
-                failure.remote_key.into(),
-                failure.code.into(),
-                failure.attempts.into(),
-                words::when(Some(failure.last_seen_at), now),
-                failure.message.into(),
-                words::when(Some(failure.first_seen_at), now),
-                Cell::from(failure.raw.as_deref()),
-            ]);
-        }
-        tx.commit().await?;
-    }
-    output.rows(&rows);
-    Ok(Exit::Done)
 }

@@ -64,6 +64,7 @@ pub(super) async fn listen(address: SocketAddr, another: &str) -> Result<TcpList
 pub(super) async fn serve(engine: Engine, listener: TcpListener, public_url: &str) -> Result<(), Failure> {
     let keeper = engine.clone();
     let web = Web::new(engine, WebSettings { public_url: public_url.to_owned(), ..WebSettings::default() });
+    web.keep_pushing();
     let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
     let server = axum::serve(listener, web.router()).with_graceful_shutdown(async {
         // The sender gone is a stop, too.

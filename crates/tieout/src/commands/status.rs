@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use store::{Connection, ConnectionState, Grant, Run, RunState, RunStatistics, Store};
 
+use super::attention::Attention;
 use crate::args::Status;
 use crate::compose::{self, EMULATED};
 use crate::failure::{Exit, Failure};
@@ -20,6 +21,8 @@ const COLUMNS: &[Column] = &[
     Column::text("state", "STATE"),
     Column::text("lastSuccessAt", "LAST OK"),
     Column::figure("records", "RECORDS"),
+    Column::figure("pending", "PENDING"),
+    Column::figure("conflicts", "CONFLICT"),
     Column::figure("failed", "FAILED"),
     Column::figure("runs", "RUNS"),
     Column::figure("calls", "CALLS"),
@@ -29,6 +32,10 @@ const COLUMNS: &[Column] = &[
     Column::hidden("tokenEndsAt"),
     Column::hidden("lastRunState"),
     Column::hidden("lastRunError"),
+    Column::hidden("waiting"),
+    Column::hidden("unanswered"),
+    Column::hidden("brakes"),
+    Column::hidden("candidates"),
 ];
 
 /// One organisation's line.
@@ -38,6 +45,7 @@ struct Standing {
     statistics: RunStatistics,
     records: i64,
     failed: i64,
+    attention: Attention,
     last: Option<Run>,
 }
 
@@ -54,8 +62,11 @@ impl Standing {
             (ConnectionState::Connected, Some(run)) => match run.state {
                 RunState::Running if is_alive(run) => "syncing",
                 RunState::Running => "interrupted",
-                RunState::Completed if self.failed == 0 => "in sync",
-                RunState::Completed | RunState::Partial => "needs you",
+                RunState::Completed | RunState::Partial if self.failed > 0 || self.attention.needs_person() => {
+                    "needs you"
+                }
+                RunState::Completed | RunState::Partial if self.attention.pending > 0 => "changes wait",
+                RunState::Completed | RunState::Partial => "in sync",
                 RunState::Failed => "last sync failed",
                 RunState::Cancelled => "stopped",
             },
@@ -67,33 +78,41 @@ impl Standing {
         issued.checked_add(SignedDuration::from_hours(24 * REFRESH_DAYS)).ok()
     }
 
-    /// What a person should do about it.
-    fn remark(&self, now: Timestamp) -> Option<String> {
+    /// What a person should know, or do about it: a line for each thing.
+    fn remarks(&self, now: Timestamp) -> Vec<String> {
         let name = &self.connection.tenant_name;
         let id = self.connection.id;
-        let last_error = || self.last.as_ref().and_then(|run| run.error.clone()).unwrap_or_default();
-        Some(match self.word(now) {
+        let mut said = Vec::new();
+        said.extend(match self.word(now) {
             "reconnect" => {
                 let reason = self.connection.reason.as_deref().unwrap_or("xero refused the saved permission");
-                format!("! {name}: {reason}.   tieout connect")
+                Some(format!("! {name}: {reason}.   tieout connect"))
             }
-            "disconnected" => format!("! {name}: disconnected; its data is kept.   tieout connect"),
-            "not synced yet" => format!("! {name}: nothing was synced yet.   tieout sync full --connection {id}"),
-            "interrupted" => format!("! {name}: a sync was cut off.   tieout sync full --connection {id}"),
-            "needs you" => format!(
-                "! {name}: {} could not be brought over.   tieout failures",
-                words::counted(self.failed, "record")
-            ),
-            "last sync failed" => format!("! {name}: {}.   tieout sync incremental --connection {id}", last_error()),
-            _ => {
-                let days = self.token_ends_at()?.duration_since(now).as_hours() / 24;
-                if days > WARN_DAYS {
-                    return None;
-                }
-                format!(
-                    "! {name}: the permission ends in {days} days without a sync.   tieout refresh-token --connection {id}"
-                )
+            "disconnected" => Some(format!("! {name}: disconnected; its data is kept.   tieout connect")),
+            "not synced yet" => Some(format!("! {name}: nothing was synced yet.   tieout sync full --connection {id}")),
+            "interrupted" => Some(format!("! {name}: a sync was cut off.   tieout sync full --connection {id}")),
+            "last sync failed" => {
+                let error = self.last.as_ref().and_then(|run| run.error.clone()).unwrap_or_default();
+                Some(format!("! {name}: {error}.   tieout sync incremental --connection {id}"))
             }
+            _ => self.ending(now),
+        });
+        if self.failed > 0 {
+            let records = words::counted(self.failed, "record");
+            said.push(format!("! {name}: {records} could not be brought over.   tieout failures"));
+        }
+        said.extend(self.attention.lines(name));
+        said
+    }
+
+    /// Said in time: a permission that nobody uses ends.
+    fn ending(&self, now: Timestamp) -> Option<String> {
+        let days = self.token_ends_at()?.duration_since(now).as_hours() / 24;
+        let Connection { tenant_name, id, .. } = &self.connection;
+        (days <= WARN_DAYS).then(|| {
+            format!(
+                "! {tenant_name}: the permission ends in {days} days without a sync.   tieout refresh-token --connection {id}"
+            )
         })
     }
 }
@@ -123,7 +142,7 @@ pub(super) async fn run(args: &Status, settings: &Settings, output: &Output) -> 
 async fn look(store: &Store) -> Result<(Exit, Rows, Vec<String>), Failure> {
     let now = compose::clock().now();
     let is_emulated = compose::is_emulated(store).await?;
-    let standings = standings(store).await?;
+    let standings = standings(store, now).await?;
     let mut rows = Rows::new(COLUMNS, "no organisation is connected");
     let mut remarks = Vec::new();
     if is_emulated && !standings.is_empty() {
@@ -134,13 +153,13 @@ async fn look(store: &Store) -> Result<(Exit, Rows, Vec<String>), Failure> {
         if standing.connection.state == ConnectionState::NeedsReconnect {
             exit = Exit::NotConnected;
         }
-        remarks.extend(standing.remark(now));
+        remarks.extend(standing.remarks(now));
         rows.push(row(standing, now, is_emulated));
     }
     Ok((exit, rows, remarks))
 }
 
-async fn standings(store: &Store) -> Result<Vec<Standing>, Failure> {
+async fn standings(store: &Store, now: Timestamp) -> Result<Vec<Standing>, Failure> {
     let mut tx = store.read().await?;
     let mut all = Vec::new();
     for connection in tx.connections().await? {
@@ -155,6 +174,7 @@ async fn standings(store: &Store) -> Result<Vec<Standing>, Failure> {
             records: tx.count_books(connection.org, id).await?.iter().map(|(_, count)| count).sum(),
             failed: tx.count_open_failures(id).await?.iter().map(|(_, count)| count).sum(),
             last: tx.runs(Some(id), None, 1).await?.pop(),
+            attention: Attention::of(&mut tx, &connection, now).await?,
             connection,
         });
     }
@@ -163,7 +183,7 @@ async fn standings(store: &Store) -> Result<Vec<Standing>, Failure> {
 }
 
 fn row(standing: &Standing, now: Timestamp, is_emulated: bool) -> Vec<Cell> {
-    let Standing { connection, statistics, records, failed, last, .. } = standing;
+    let Standing { connection, statistics, records, failed, last, attention, .. } = standing;
     let count = |number: i64| Cell::new(number, words::count(number));
     vec![
         connection.tenant_name.as_str().into(),
@@ -171,6 +191,8 @@ fn row(standing: &Standing, now: Timestamp, is_emulated: bool) -> Vec<Cell> {
         Cell::new(connection.state.as_str(), standing.word(now)),
         words::when(statistics.last_success_at, now),
         count(*records),
+        count(attention.pending),
+        count(attention.conflicts),
         count(*failed),
         count(statistics.finished),
         count(statistics.calls),
@@ -180,5 +202,9 @@ fn row(standing: &Standing, now: Timestamp, is_emulated: bool) -> Vec<Cell> {
         words::when(standing.token_ends_at(), now),
         last.as_ref().map(|run| run.state.as_str()).into(),
         last.as_ref().and_then(|run| run.error.as_deref()).into(),
+        attention.waiting.into(),
+        attention.unanswered.into(),
+        attention.brakes.into(),
+        attention.candidates.into(),
     ]
 }

@@ -1,18 +1,25 @@
-//! `tieout sync`: brings Xero's books over, organisation by organisation.
+//! `tieout sync`: brings both sides together, organisation by organisation.
 
+use std::time::Duration;
+
+use model::Kind;
 use serde_json::{Value, json};
-use store::{Mode, RunState};
-use sync::{Agreement, RunOutcome};
+use store::{KindCounts, Mode, RunState};
+use sync::{Agreement, Engine, RunOutcome};
 
-use crate::args::{Sync, SyncWhat};
+use super::attention::{Attention, worse};
+use super::plan;
+use crate::args::{Sync, SyncCommand, SyncWhat};
 use crate::compose::{self, EMULATED, Hold, Running};
 use crate::failure::{Exit, Failure};
 use crate::output::{Cell, Column, Output, Rows};
 use crate::progress::SyncBar;
 use crate::settings::Settings;
-use crate::{shutdown, words};
+use crate::{confirm, shutdown, words};
 
-/// What a program may want to know of a run, kind by kind, is in `tieout runs show`.
+/// How often edits of the App are looked for between two syncs with --follow.
+const LOOK: Duration = Duration::from_millis(250);
+
 const COLUMNS: &[Column] = &[
     Column::text("organisation", "ORG"),
     Column::hidden("connection"),
@@ -24,23 +31,62 @@ const COLUMNS: &[Column] = &[
     Column::figure("updated", "CHANGED"),
     Column::figure("unchanged", "SAME"),
     Column::figure("failed", "FAILED"),
+    Column::figure("sent", "SENT"),
+    Column::hidden("sentCreated"),
+    Column::hidden("sentUpdated"),
+    Column::hidden("sentRemoved"),
+    Column::figure("refused", "REFUSED"),
+    Column::figure("conflicts", "CONFLICTS"),
     Column::figure("calls", "CALLS"),
     Column::figure("bytes", "BYTES"),
     Column::figure("durationMs", "TIME"),
     Column::hidden("resumed"),
     Column::hidden("emulated"),
     Column::hidden("error"),
+    Column::hidden("kinds"),
+    Column::hidden("waiting"),
 ];
 
-pub(super) async fn run(command: &Sync, settings: &Settings, output: &Output) -> Result<Exit, Failure> {
-    let (mode, what, again) = match command {
-        Sync::Full(what) => (Mode::Full, what, "tieout sync full"),
-        Sync::Incremental(what) => (Mode::Incremental, what, "tieout sync incremental"),
+/// Both directions, kind by kind.
+const KIND_COLUMNS: &[Column] = &[
+    Column::text("kind", "KIND"),
+    Column::figure("created", "TO APP: NEW"),
+    Column::figure("updated", "CHANGED"),
+    Column::figure("unchanged", "SAME"),
+    Column::figure("failed", "FAILED"),
+    Column::figure("sentCreated", "TO XERO: NEW"),
+    Column::figure("sentUpdated", "CHANGED"),
+    Column::figure("sentRemoved", "REMOVED"),
+    Column::figure("refused", "REFUSED"),
+    Column::figure("conflicts", "CONFLICTS"),
+];
+
+pub(super) async fn run(
+    command: &Sync,
+    (is_sure, is_live_meant): (bool, bool),
+    settings: &Settings,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let (mode, what, again) = match &command.command {
+        None if command.full => (Mode::Full, &command.what, "tieout sync full"),
+        None => (Mode::Incremental, &command.what, "tieout sync"),
+        Some(SyncCommand::Full(what)) => (Mode::Full, what, "tieout sync full"),
+        Some(SyncCommand::Incremental(what)) => (Mode::Incremental, what, "tieout sync incremental"),
+        Some(SyncCommand::Apply(apply)) => {
+            return plan::apply(apply, (is_sure, is_live_meant), settings, output).await;
+        }
+        Some(SyncCommand::Entity(record)) => {
+            return super::push::entity(record, is_live_meant, settings, output).await;
+        }
     };
+    if what.dry_run {
+        return plan::show(mode, &what.which, settings, output).await;
+    }
     let parts = compose::parts(settings)?;
     let store = compose::open(settings).await?;
     // Whom to sync is known before the database is taken, so that a wrong name is told even beside a running server.
-    compose::connections(&store, &what.which).await?;
+    let connections = compose::connections(&store, &what.which).await?;
+    confirm::live(&connections, !parts.endpoints.is_xero(), is_live_meant)?;
     let running = compose::start(parts, Hold::Exclusive, store).await?;
     if output.is_for_people() && running.engine.is_emulated() {
         output.note(EMULATED);
@@ -49,6 +95,17 @@ pub(super) async fn run(command: &Sync, settings: &Settings, output: &Output) ->
     if !what.follow {
         return first;
     }
+    follow(first, &running, what, again, output).await
+}
+
+/// Syncs again and again until the process is asked to stop, and sends edits in between.
+async fn follow(
+    first: Result<Exit, Failure>,
+    running: &Running,
+    what: &SyncWhat,
+    again: &str,
+    output: &Output,
+) -> Result<Exit, Failure> {
     let mut last = first;
     loop {
         match last {
@@ -58,10 +115,22 @@ pub(super) async fn run(command: &Sync, settings: &Settings, output: &Output) ->
             Ok(_) => {}
         }
         tokio::select! {
-            () = tokio::time::sleep(what.every.unsigned_abs()) => {}
+            () = send_edits(&running.engine, what.every.unsigned_abs()) => {}
             () = shutdown::asked() => return Ok(Exit::Done),
         }
-        last = shutdown::unless_asked(all(&running, Mode::Incremental, what, output), again).await;
+        last = shutdown::unless_asked(all(running, Mode::Incremental, what, output), again).await;
+    }
+}
+
+/// Sends edits of the App as they are made, for so long.
+async fn send_edits(engine: &Engine, span: Duration) {
+    let until = tokio::time::Instant::now() + span;
+    while tokio::time::Instant::now() < until {
+        if let Err(error) = engine.push_due("capture").await {
+            tracing::warn!(code = error.code(), %error, "edits could not be looked for");
+        }
+        let left = until.saturating_duration_since(tokio::time::Instant::now());
+        tokio::time::sleep(LOOK.min(left)).await;
     }
 }
 
@@ -69,6 +138,7 @@ pub(super) async fn run(command: &Sync, settings: &Settings, output: &Output) ->
 async fn all(running: &Running, mode: Mode, what: &SyncWhat, output: &Output) -> Result<Exit, Failure> {
     let engine = &running.engine;
     let mut rows = Rows::new(COLUMNS, "nothing to sync");
+    let mut details = Vec::new();
     let mut worst = Exit::Done;
     let mut failures = Vec::new();
     for connection in compose::connections(engine.store(), &what.which).await? {
@@ -76,12 +146,17 @@ async fn all(running: &Running, mode: Mode, what: &SyncWhat, output: &Output) ->
         let ended = engine.sync(connection.id, mode, "cli", &|progress| bar.tell(progress)).await;
         bar.finish();
         let name = connection.tenant_name.as_str();
+        let mut tx = engine.store().read().await?;
+        let attention = Attention::of(&mut tx, &connection, engine.now()).await?;
+        drop(tx);
         match ended {
             Ok(outcome) => {
-                if outcome.state == RunState::Partial && worst == Exit::Done {
-                    worst = Exit::Partial;
+                worst = worse(worst, attention.exit());
+                if outcome.state == RunState::Partial && attention.brakes == 0 {
+                    worst = worse(worst, Exit::Partial);
                 }
-                rows.push(row(name, connection.id.0, &outcome, engine.is_emulated()));
+                rows.push(row(name, connection.id.0, &outcome, &attention, engine.is_emulated()));
+                details.push((name.to_owned(), outcome.kinds, attention));
             }
             Err(error) => {
                 let failure = Failure::from(error);
@@ -91,19 +166,73 @@ async fn all(running: &Running, mode: Mode, what: &SyncWhat, output: &Output) ->
         }
     }
     output.rows(&rows);
+    for (name, kinds, attention) in &details {
+        say_kinds(name, kinds, details.len() > 1, output);
+        attention.lines(name).iter().for_each(|line| output.note(line));
+    }
     if let Some((name, failure)) = failures.pop() {
         for (name, failure) in &failures {
             output.note(&format!("error: {name}: {}", failure.message));
         }
         return Err(Failure { message: format!("{name}: {}", failure.message), ..failure });
     }
-    if worst == Exit::Partial {
-        output.note("some records could not be brought over\nnext:  tieout failures");
-    }
+    say_end(worst, output);
     Ok(worst)
 }
 
-fn row(name: &str, connection: i64, outcome: &RunOutcome, is_emulated: bool) -> Vec<Cell> {
+/// Why a sync did not end with 0, and what to do.
+pub(super) fn say_end(exit: Exit, output: &Output) {
+    match exit {
+        Exit::Partial => output.note("some records could not be brought over\nnext:  tieout failures"),
+        Exit::Conflicts => output.note("conflicts wait for a person\nnext:  tieout conflicts"),
+        Exit::Brake => {
+            output.note(
+                "a part was not done, because it would have been too much without being asked\nnext:  tieout brakes",
+            );
+        }
+        _ => {}
+    }
+}
+
+/// What was done with each kind, both ways; kinds with which nothing was done are left out.
+pub(super) fn say_kinds(name: &str, kinds: &[(Kind, KindCounts)], is_named: bool, output: &Output) {
+    if !output.is_for_people() {
+        return;
+    }
+    let mut rows = Rows::new(KIND_COLUMNS, "");
+    let mut is_empty = true;
+    for (kind, counts) in kinds {
+        let done = [counts.created, counts.updated, counts.failed];
+        let sent = [counts.sent_created, counts.sent_updated, counts.sent_removed, counts.refused, counts.conflicts];
+        if done.iter().chain(&sent).all(|count| *count == 0) {
+            continue;
+        }
+        is_empty = false;
+        let figures = [counts.created, counts.updated, counts.unchanged, counts.failed].into_iter().chain(sent);
+        let mut row: Vec<Cell> = vec![kind.plural().into()];
+        row.extend(figures.map(|count| Cell::new(count, words::count(count))));
+        rows.push(row);
+    }
+    if !is_empty {
+        output.line(&if is_named { format!("\n{name}") } else { String::new() });
+        output.rows(&rows);
+    }
+}
+
+/// What a program may want to know of each kind.
+pub(super) fn kinds_json(kinds: &[(Kind, KindCounts)]) -> Value {
+    let one = |(kind, counts): &(Kind, KindCounts)| {
+        json!({
+            "kind": kind.as_str(), "seen": counts.seen, "created": counts.created, "updated": counts.updated,
+            "unchanged": counts.unchanged, "failed": counts.failed, "sentCreated": counts.sent_created,
+            "sentUpdated": counts.sent_updated, "sentRemoved": counts.sent_removed, "refused": counts.refused,
+            "conflicts": counts.conflicts,
+        })
+    };
+    kinds.iter().map(one).collect()
+}
+
+fn row(name: &str, connection: i64, outcome: &RunOutcome, attention: &Attention, is_emulated: bool) -> Vec<Cell> {
     let total = outcome.total();
     let count = |number: i64| Cell::new(number, words::count(number));
     let duration_ms = i64::try_from(outcome.duration.as_millis()).unwrap_or(i64::MAX);
@@ -118,21 +247,30 @@ fn row(name: &str, connection: i64, outcome: &RunOutcome, is_emulated: bool) -> 
         count(total.updated),
         count(total.unchanged),
         count(total.failed),
+        count(total.sent_created + total.sent_updated + total.sent_removed),
+        count(total.sent_created),
+        count(total.sent_updated),
+        count(total.sent_removed),
+        count(total.refused),
+        count(total.conflicts),
         count(outcome.calls),
         Cell::new(outcome.bytes, words::bytes(outcome.bytes)),
         Cell::new(duration_ms, words::seconds(duration_ms)),
         outcome.resumed.into(),
         is_emulated.into(),
         None::<&str>.into(),
+        Cell::new(kinds_json(&outcome.kinds), ""),
+        Cell::new(attention.json(), ""),
     ]
 }
 
 fn failed_row(name: &str, connection: i64, mode: Mode, failure: &Failure, is_emulated: bool) -> Vec<Cell> {
     let mut row: Vec<Cell> = vec![name.into(), connection.into(), None::<i64>.into(), mode.as_str().into()];
     row.push(RunState::Failed.as_str().into());
-    row.extend((0..8).map(|_| Cell::from(None::<i64>)));
+    row.extend((0..14).map(|_| Cell::from(None::<i64>)));
     let error = json!({"code": failure.code, "message": failure.message});
     row.extend([false.into(), is_emulated.into(), Cell::new(error, failure.message.clone())]);
+    row.extend((0..2).map(|_| Cell::from(None::<i64>)));
     row
 }
 

@@ -15,6 +15,10 @@ fn assert_report(report: &Value) {
     assert_eq!(report["documentsCompared"], 1050);
     assert!(report["elapsedMs"].as_i64().unwrap() < 10_000, "{report}");
     assert!(report["calls"].as_i64().unwrap() <= 11, "{report}");
+    for way in ["toXero", "toApp"] {
+        assert!(report["edits"][way]["arrivedMs"].as_i64().unwrap() < 5_000, "{report}");
+    }
+    assert_eq!(report["echoWrites"], 0, "{report}");
 }
 
 #[testkit::on_both_databases]
@@ -30,8 +34,11 @@ async fn the_demo_ends_with_both_sides_equal(db_url: String) {
     assert_eq!((&status[0]["emulated"], &status[0]["state"]), (&true.into(), &"CONNECTED".into()), "{status}");
     assert_eq!(status[0]["lastRunState"], "COMPLETED");
     let runs = sandbox.run(&["runs", "-o", "json", "--database-url", &db_url]).await.assert(0, &[]).json();
-    assert_eq!(runs.as_array().unwrap().len(), 6, "{runs}");
-    assert_eq!((&runs[5]["mode"], &runs[5]["created"]), (&"FULL".into(), &1223.into()), "{runs}");
+    // Each time everything, the edit of the App, that of Xero, and everything once more.
+    let first = runs.as_array().unwrap().last().unwrap();
+    assert_eq!((&first["mode"], &first["created"]), (&"FULL".into(), &1223.into()), "{runs}");
+    let sent: i64 = runs.as_array().unwrap().iter().filter_map(|run| run["sent"].as_i64()).sum();
+    assert_eq!(sent, 2, "{runs}");
 }
 
 #[tokio::test]
@@ -54,7 +61,8 @@ async fn the_demo_serves_until_it_is_stopped() {
     let port = free_port().await.to_string();
     let mut demo = sandbox.start(&["demo", "--port", &port]);
     let said = demo.until(|text| text.contains("Ctrl+C stops")).await;
-    for words in ["emulated Xero: nothing leaves this computer", "1,170 records", "1,170 equal", "difference 0.00 NZD"]
+    for words in
+        ["emulated Xero: nothing leaves this computer", "1,170 records", "1,170 equal", "difference 0.00 NZD", "by SQL"]
     {
         assert!(said.contains(words), "{words} in {said}");
     }

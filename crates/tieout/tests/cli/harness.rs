@@ -234,3 +234,32 @@ pub(crate) async fn execute(url: &str, sql: &str) {
         }
     }
 }
+
+/// The first column of a query's first row, as text, on either database; empty for NULL and for no row.
+pub(crate) async fn text(url: &str, sql: &str) -> String {
+    match url.strip_prefix("sqlite://") {
+        Some(path) => {
+            let connection = rusqlite::Connection::open(path).unwrap();
+            let mut statement = connection.prepare(sql).unwrap();
+            let mut rows = statement.query([]).unwrap();
+            match rows.next().unwrap().map(|row| row.get::<_, rusqlite::types::Value>(0).unwrap()) {
+                None | Some(rusqlite::types::Value::Null) => String::new(),
+                Some(rusqlite::types::Value::Integer(number)) => number.to_string(),
+                Some(rusqlite::types::Value::Text(text)) => text,
+                Some(other) => panic!("{sql} gives {other:?}"),
+            }
+        }
+        None => {
+            let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+            let connection = tokio::spawn(connection);
+            let found = client.simple_query(sql).await.unwrap();
+            let first = found.iter().find_map(|message| match message {
+                tokio_postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
+                _ => None,
+            });
+            drop(client);
+            connection.await.unwrap().unwrap();
+            first.unwrap_or_default()
+        }
+    }
+}

@@ -6,4 +6,6 @@ mod bad_input;
 mod connection;
 mod demo;
 mod harness;
+mod people;
 mod settings;
+mod two_way;

@@ -10,9 +10,16 @@ const COMMANDS: &[&str] = &[
     "sync",
     "sync full",
     "sync incremental",
+    "sync apply",
+    "sync entity",
+    "push",
     "status",
     "runs",
+    "records",
     "failures",
+    "conflicts",
+    "candidates",
+    "brakes",
     "agree",
     "connect",
     "disconnect",
@@ -47,7 +54,21 @@ async fn every_help_leads_with_examples() {
 #[tokio::test]
 async fn a_wrong_command_line_is_a_usage_error() {
     let sandbox = Sandbox::empty();
-    for wrong in ["nonsense", "sync", "sync half", "status --what", "runs show x", "status -o xml", "runs --limit 0"] {
+    for wrong in [
+        "nonsense",
+        "sync half",
+        "sync apply x",
+        "status --what",
+        "runs show x",
+        "status -o xml",
+        "runs --limit 0",
+        "conflicts resolve 1",
+        "conflicts resolve 1 --app --xero",
+        "conflicts resolve --all --set a=b",
+        "failures retry",
+        "records explain customer x",
+        "candidates same customer 1 x",
+    ] {
         let words: Vec<&str> = wrong.split(' ').collect();
         let ended = sandbox.run(&words).await;
         assert_eq!(ended.exit, 2, "{wrong}: {ended:?}");
