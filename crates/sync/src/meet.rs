@@ -178,8 +178,8 @@ impl Table {
                 P::prepare(&mut local, &meeting.base, &self.rates);
                 let mut decision = merge(&meeting.base, &local, &meeting.remote, policy)
                     .map_err(|error| Error::Internal(format!("a merge gave no record: {error}")))?;
-                // Where something is sent, Xero's answer brings them.
-                if decision.write_local.is_none() && decision.outgoing.is_none() && local != row.record {
+                // Written even where it is sent: or the acknowledgement would take the old amounts for an edit.
+                if decision.write_local.is_none() && local != row.record {
                     decision.write_local = Some(local);
                 }
                 let met = Met {

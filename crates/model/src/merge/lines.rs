@@ -31,7 +31,9 @@ pub(super) fn merge(unit: &Unit, keyed: &Keyed, three: &Three<'_>, out: &mut Out
     let lines = Lines::of(keyed, three.base, three.local, three.remote);
     let others: Vec<&str> = unit.members.iter().copied().filter(|member| *member != keyed.field).collect();
     let agrees = |a: &Members, b: &Members| others.iter().all(|member| agree(a.get(*member), b.get(*member)));
-    if agrees(three.local, three.remote) && !lines.are_strangers() {
+    // A document that both sides agreed on once has a type.
+    let were_never_one = is_blank(three.base.get("type")) && lines.are_strangers();
+    if agrees(three.local, three.remote) && !were_never_one {
         return lines.merge_each(out);
     }
     // Amounts that mean another thing on each side cannot be mixed, and lines that were never one list must not be added
@@ -55,6 +57,11 @@ pub(super) fn merge(unit: &Unit, keyed: &Keyed, three: &Three<'_>, out: &mut Out
         None => {
             unit.copy(three.base, &mut out.base);
             unit.copy(three.base, &mut out.acked);
+            if were_never_one {
+                // They still are not one, and the next merge must know.
+                out.base.remove("type");
+                out.acked.remove("type");
+            }
         }
     }
 }
@@ -76,7 +83,7 @@ impl<'a> Lines<'a> {
         Self { keyed, parts, lists, slots }
     }
 
-    /// Whether the two lists were never one: no line was ever agreed on, and each side has some that the other lacks.
+    /// Whether each side has lines that the other lacks, and none was ever agreed on.
     fn are_strangers(&self) -> bool {
         self.lists.base.is_empty()
             && self.slots.iter().any(|slot| slot.local.is_some() && slot.remote.is_none())

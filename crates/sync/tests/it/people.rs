@@ -1,13 +1,10 @@
 //! What people decide: conflicts one by one, by record and in bulk, taken back and set aside; failures tried again, set
 //! aside and linked; and why a record is as it is.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
-
-mod common;
 
 use std::sync::Arc;
 
-use common::sql::App;
-use common::{World, assert_agreement, plan, sync_now};
+use crate::common::sql::App;
+use crate::common::{World, assert_agreement, plan, sync_now};
 use emulator::Size;
 use model::{ConnectionId, Kind};
 use serde_json::{Value, json};
@@ -500,7 +497,7 @@ async fn a_record_of_xero_that_failed_is_asked_for_again_at_once(url: String) {
         if !request.url.path().ends_with("/Contacts") {
             return Ok(response);
         }
-        Ok(common::change_body(response, |body| {
+        Ok(crate::common::change_body(response, |body| {
             for contact in body["Contacts"].as_array_mut().into_iter().flatten() {
                 if contact["Name"] == "Odd One" {
                     contact["Name"] = json!({"first": "Odd"});

@@ -1,12 +1,9 @@
 //! Connecting, keeping tokens alive and disconnecting: the refresh protocol of reliability.md A6.3, row by row.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
-
-mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{World, plan, sync_now};
+use crate::common::{World, plan, sync_now};
 use emulator::{Fault, FaultAction, Size};
 use model::ConnectionId;
 use store::{ConnectionState, Mode, RunState};

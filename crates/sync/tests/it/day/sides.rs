@@ -7,8 +7,8 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::hours::{Day, KINDS, Who, endpoint, table};
 use crate::common::sql::App;
-use crate::hours::{Day, KINDS, Who, endpoint, table};
 
 /// A record's fields as texts that can be compared.
 type Fields = BTreeMap<String, String>;
@@ -571,4 +571,10 @@ fn difference(kind: &str, local: i64, app: &Fields, xero: &Fields) -> Option<Str
         .map(|name| format!("{name}: app {:?} xero {:?}", app.get(*name), xero.get(*name)))
         .collect();
     (!parts.is_empty()).then(|| format!("{kind} {local} differs: {}", parts.join("; ")))
+}
+
+/// Whether payments were made on an invoice, cancelled ones included.
+pub async fn has_payments(app: &App, invoice: i64) -> bool {
+    let sql = format!("SELECT COUNT(*) AS c FROM payments WHERE invoice_id = {invoice}");
+    app.text(&sql).await.as_deref() != Some("0")
 }

@@ -1,10 +1,7 @@
 //! Token refreshes and crashes: the rows of reliability.md A6.3 that `tokens.rs` has not.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
-mod common;
-
-use common::crash::{Stage, Trap};
-use common::sync_now;
+use crate::common::crash::{Stage, Trap};
+use crate::common::sync_now;
 use store::{ConnectionState, Mode, RunState};
 use sync::Engine;
 

@@ -1,10 +1,7 @@
 //! Creates and crashes: the table of reliability.md A6.1, row by row, for every kind of record.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
-mod common;
-
-use common::change_body;
-use common::crash::{Case, Made, Stage, Trap, for_every};
+use crate::common::change_body;
+use crate::common::crash::{Case, Made, Stage, Trap, for_every};
 use emulator::Call;
 use sync::{Engine, Error};
 

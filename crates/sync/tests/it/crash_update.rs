@@ -1,11 +1,8 @@
 //! Updates and removals and crashes: the protocol of reliability.md A6.2, and what A6.1 says of a lost answer.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
-
-mod common;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::crash::{Case, Made, Stage, Trap};
+use crate::common::crash::{Case, Made, Stage, Trap};
 use emulator::Call;
 use model::Kind;
 use serde_json::{Value, json};

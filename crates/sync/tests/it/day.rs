@@ -9,17 +9,14 @@
     reason = "a test that cannot go on says where, and says how the day went"
 )]
 
-mod common;
-#[path = "common/day.rs"]
 mod hours;
-#[path = "common/sides.rs"]
 mod sides;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use common::sql::App;
-use common::{World, plan, sync_now};
+use crate::common::sql::App;
+use crate::common::{World, plan, sync_now};
 use emulator::Size;
 use hours::{Day, Mark, token};
 use model::ConnectionId;
@@ -85,22 +82,65 @@ mod model_counts {
     }
 }
 
-/// Every write to Xero, by the records that it saved.
-type Writes = Arc<Mutex<Vec<(String, Vec<Uuid>)>>>;
+/// Every write to Xero, by the records that it saved, and the lines that it would have made twice.
+#[derive(Default)]
+struct Writes {
+    saved: Vec<(String, Vec<Uuid>)>,
+    /// Descriptions of the lines that Xero last showed of a document. In a day each is unique.
+    lines: BTreeMap<Uuid, Vec<String>>,
+    /// Lines sent without an id that Xero has under one: they would be deleted and made anew.
+    remade: Vec<String>,
+}
 
-fn watch_writes(world: &World) -> Writes {
-    let writes = Writes::default();
+fn watch_writes(world: &World) -> Arc<Mutex<Writes>> {
+    let writes = Arc::<Mutex<Writes>>::default();
     let seen = Arc::clone(&writes);
     world.wire.set_hook(move |request, response| {
-        if request.method != http::Method::GET && request.url.path().starts_with("/api.xro/") {
-            let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-            let rows = body.as_object().and_then(|members| members.values().find_map(Value::as_array)).cloned();
-            let ids = rows.unwrap_or_default().iter().filter_map(id_of).collect();
-            seen.lock().unwrap().push((format!("{} {}", request.method, request.url.path()), ids));
+        if !request.url.path().starts_with("/api.xro/") {
+            return Ok(response);
+        }
+        let mut seen = seen.lock().unwrap();
+        let answer: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        if request.method != http::Method::GET {
+            let sent: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+            for (id, description) in lines_of(&sent, |line| line["LineItemID"].is_null()) {
+                if seen.lines.get(&id).is_some_and(|known| known.contains(&description)) {
+                    seen.remade.push(format!("{id}: {description}"));
+                }
+            }
+            let ids = elements(&answer).iter().filter_map(id_of).collect();
+            seen.saved.push((format!("{} {}", request.method, request.url.path()), ids));
+        }
+        for element in elements(&answer) {
+            if let (Some(id), Some(lines)) = (id_of(&element), element["LineItems"].as_array()) {
+                let shown = lines.iter().filter_map(|line| Some(line["Description"].as_str()?.to_owned()));
+                seen.lines.insert(id, shown.collect());
+            }
         }
         Ok(response)
     });
     writes
+}
+
+/// The records of a body.
+fn elements(body: &Value) -> Vec<Value> {
+    let lists = body.as_object().into_iter().flat_map(|members| members.values());
+    lists.filter_map(Value::as_array).next().cloned().unwrap_or_default()
+}
+
+/// Descriptions of some lines of a body's documents.
+fn lines_of(body: &Value, which: impl Fn(&Value) -> bool) -> Vec<(Uuid, String)> {
+    let mut found = Vec::new();
+    for element in elements(body) {
+        let Some(id) = ["InvoiceID", "BankTransactionID"].iter().find_map(|key| element[*key].as_str()) else {
+            continue;
+        };
+        let Ok(id) = id.parse() else { continue };
+        for line in element["LineItems"].as_array().into_iter().flatten().filter(|line| which(line)) {
+            found.extend(line["Description"].as_str().map(|text| (id, text.to_owned())));
+        }
+    }
+    found
 }
 
 fn id_of(row: &Value) -> Option<Uuid> {
@@ -152,7 +192,7 @@ async fn a_scripted_day_ends_with_both_sides_equal(url: String) {
     println!("edited in {:?}", started.elapsed());
 
     let revisions = sides::revisions(&day.app).await;
-    writes.lock().unwrap().clear();
+    writes.lock().unwrap().saved.clear();
     let mut rounds = 0;
     loop {
         // What waits for another record is looked at again after a minute.
@@ -169,10 +209,10 @@ async fn a_scripted_day_ends_with_both_sides_equal(url: String) {
 
     // One more cycle is all echo.
     let before = sides::revisions(&day.app).await;
-    let written = std::mem::take(&mut *writes.lock().unwrap());
+    let written = std::mem::take(&mut writes.lock().unwrap().saved);
     world.emulator.clock().advance(61_000);
     round(&engine, id, Some(Mode::Full)).await;
-    let echoes = std::mem::take(&mut *writes.lock().unwrap());
+    let echoes = std::mem::take(&mut writes.lock().unwrap().saved);
     assert!(echoes.is_empty(), "seed {seed}: echo writes {echoes:?}");
     let after = sides::revisions(&day.app).await;
     let echoed: Vec<_> = after.iter().filter(|(row, rev)| before.get(*row) != Some(*rev)).collect();
@@ -188,7 +228,9 @@ async fn a_scripted_day_ends_with_both_sides_equal(url: String) {
     let mut often = Vec::new();
     for ((kind, local), revision) in &after {
         let before = revisions.get(&(*kind, *local));
-        if *revision - before.unwrap_or(&0) <= 2 {
+        // A payment is a record of its own, and makes Xero say anew what of its invoice is due.
+        let is_paid = *kind == "invoice" && sides::has_payments(&day.app, *local).await;
+        if *revision - before.unwrap_or(&0) <= 2 + i64::from(is_paid) {
             continue;
         }
         often.push((*kind, *local));
@@ -210,7 +252,7 @@ async fn a_scripted_day_ends_with_both_sides_equal(url: String) {
     println!("listed: {:#?}", sides.listed_by_reason());
     println!("took {:?} in all", started.elapsed());
     let counters = world.emulator.counters(world.emulator.tenants()[0]).unwrap();
-    assert_eq!(counters.lines_recreated_unintended, 0, "seed {seed}");
+    assert_eq!(writes.lock().unwrap().remade, Vec::<String>::new(), "seed {seed}");
     assert_eq!(counters.contacts_by_documents, 0, "seed {seed}");
     assert_eq!(counters.keys_misused, 0, "seed {seed}");
     assert_eq!(counters.writes_without_key, 0, "seed {seed}");

@@ -3,7 +3,6 @@
 //! The App edits by plain SQL, somebody in Xero by Xero's own pages. What an edit writes over is looked at first, so that
 //! at the end of the day every edit can be accounted for: a token that somebody on the other side wrote over had arrived.
 
-#[path = "day_xero.rs"]
 mod in_xero;
 
 use std::collections::BTreeMap;

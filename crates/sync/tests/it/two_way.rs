@@ -1,10 +1,7 @@
 //! Both sides edited: every edit arrives on the other side, once.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
-mod common;
-
-use common::sql::App;
-use common::{World, assert_agreement, plan, sync_now};
+use crate::common::sql::App;
+use crate::common::{World, assert_agreement, plan, sync_now};
 use emulator::Size;
 use model::ConnectionId;
 use serde_json::json;

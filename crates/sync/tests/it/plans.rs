@@ -1,13 +1,10 @@
 //! A plan writes nothing, shows what a sync would do, and applying it does that and nothing else.
-#![allow(clippy::unwrap_used, unreachable_pub, reason = "a test that cannot go on says where")]
-
-mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use common::sql::App;
-use common::{World, assert_agreement, plan, sync_now};
+use crate::common::sql::App;
+use crate::common::{World, assert_agreement, plan, sync_now};
 use emulator::Size;
 use model::{ConnectionId, Kind};
 use serde_json::{Value, json};

@@ -1,13 +1,10 @@
 //! Pulling: everything comes over, only changes come again, and whatever happens on the way, nothing is lost or doubled.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
-
-mod common;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{World, assert_agreement, change_body, plan, sync_now};
+use crate::common::{World, assert_agreement, change_body, plan, sync_now};
 use emulator::Size;
 use emulator::config::{OrganisationPlan, Tier};
 use model::{ConnectionId, Customer, DocumentStatus, Invoice, Kind, Payment};
@@ -199,14 +196,14 @@ async fn an_incremental_sync_brings_what_changed_in_xero(db_url: String) {
     assert_agreement(&engine, id).await;
 }
 
-fn revenue_account(person: &common::Person) -> String {
+fn revenue_account(person: &crate::common::Person) -> String {
     let accounts = person.get("Accounts");
     let account =
         accounts["Accounts"].as_array().unwrap().iter().find(|a| a["Type"] == "REVENUE" && a["Status"] == "ACTIVE");
     account.unwrap()["Code"].as_str().unwrap().to_owned()
 }
 
-fn bank_account(person: &common::Person) -> String {
+fn bank_account(person: &crate::common::Person) -> String {
     let accounts = person.get("Accounts");
     let account =
         accounts["Accounts"].as_array().unwrap().iter().find(|a| a["Type"] == "BANK" && a["CurrencyCode"] == "NZD");

@@ -1,11 +1,8 @@
 //! Defects that were found once: each test states what holds since.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
-
-mod common;
 
 use std::sync::Arc;
 
-use common::{Person, World, change_body, plan, sync_now};
+use crate::common::{Person, World, change_body, plan, sync_now};
 use emulator::{Fault, FaultAction, Size};
 use jiff::{SignedDuration, Timestamp};
 use model::{ConnectionId, Kind};

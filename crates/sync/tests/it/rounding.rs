@@ -1,6 +1,5 @@
 //! Our totals against the emulator's, to the cent: two programs that share no code, over random invoices in all three
 //! line amount types, with discounts, negative lines and four decimals in prices and quantities.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use emulator::books::{Amount as Theirs, Discount, LineAmountTypes as TheirTypes};
 use emulator::config::{Limits, OrganisationPlan, Rounding, Tier};

@@ -1,11 +1,8 @@
 //! What an application, or its database, does that Xero would not take, and what both sides do to each other at a first
 //! connection: each with its stated outcome, on both databases.
-#![allow(clippy::unwrap_used, unreachable_pub, reason = "a test that cannot go on says where")]
 
-mod common;
-
-use common::sql::App;
-use common::{World, plan, sync_now};
+use crate::common::sql::App;
+use crate::common::{World, plan, sync_now};
 use emulator::Size;
 use model::{ConnectionId, Kind};
 use serde_json::{Value, json};
