@@ -628,7 +628,7 @@ fn sqlite_an_update_by_another_process_is_due_at_once() {
         let local = town.active_customer().await;
         assert_eq!(town.engine.push_due("watch").await.unwrap(), 0);
         let done = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "another_process"])
+            .args(["--exact", "bad_input::another_process"])
             .env("TIEOUT_OTHER_PATH", url.strip_prefix("sqlite://").unwrap())
             .env("TIEOUT_OTHER_SQL", format!("UPDATE customers SET email = 'else@where.test' WHERE id = {local}"))
             .status()
