@@ -183,7 +183,9 @@ impl Running<'_> {
         let sent: Vec<_> = met.iter().map(|met| self.table.event("record.sent", P::KIND, met.local_id)).collect();
         tx.add_events(self.connection.org, &sent, now).await?;
         tx.end_intents(&ends, now).await?;
-        tx.close_push_failures(self.connection.id, P::KIND, &locals, now).await?;
+        // Not of those that were just listed.
+        let arrived: Vec<i64> = met.iter().map(|met| met.local_id).collect();
+        tx.close_push_failures(self.connection.id, P::KIND, &arrived, now).await?;
         self.wake_after::<P>(tx, &met, now).await
     }
 

@@ -62,7 +62,7 @@ impl Engine {
         };
         drop(tx);
         if let Some(xero_id) = xero_id {
-            self.refetch_soon::<P>(id, &[xero_id], by).await?;
+            self.refetch::<P>(id, &[xero_id], by).await?;
         }
         let mut tx = self.store().begin().await?;
         let local_id = match (xero_id, local_id) {

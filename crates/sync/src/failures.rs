@@ -137,17 +137,9 @@ impl Engine {
         tx.add_events(connection.org, &events, now).await?;
         tx.commit().await?;
         for (kind, ids) in &pulls {
-            for_kind!(*kind, P => self.refetch_soon::<P>(id, ids, by).await?);
+            for_kind!(*kind, P => self.refetch::<P>(id, ids, by).await?);
         }
         Ok(pushes.values().map(Vec::len).sum::<usize>() + pulls.values().map(Vec::len).sum::<usize>())
-    }
-
-    /// Asks Xero for records, waiting a little for a sync that is under way.
-    pub(crate) async fn refetch_soon<P: Pulled>(&self, id: ConnectionId, ids: &[Uuid], by: &str) -> Result<(), Error> {
-        // Taken and given back: whoever had it is done.
-        let lease = self.lease_soon(&format!("pull:{id}")).await?;
-        self.store().release_lease(&lease).await?;
-        self.refetch::<P>(id, ids, by).await
     }
 
     /// Sets a failure aside, with the reason. It is listed again when its cause becomes another.

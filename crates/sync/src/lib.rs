@@ -17,6 +17,7 @@ mod connect;
 mod edit;
 mod engine;
 mod entity;
+mod errand;
 mod error;
 mod explain;
 mod failures;

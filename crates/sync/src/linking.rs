@@ -4,16 +4,15 @@
 //! create that was planned is dropped; one that was sent and never answered must first have had its time to land.
 
 use model::{ConnectionId, Kind, Record};
-use store::{IntentEnd, IntentState, Mode, NewEvent, RunDirection, RunState, Tx};
+use store::{IntentEnd, IntentState, NewEvent, Tx};
 use uuid::Uuid;
-use xero::Lane;
 
 use crate::conflicts::at;
 use crate::map::{Pulled, for_kind};
 use crate::meet::references;
 use crate::outgoing::Pushed;
 use crate::reconcile::{Batch, Incoming};
-use crate::run::{ReleaseOnDrop, Running};
+use crate::run::Running;
 use crate::{Engine, Error};
 
 impl Engine {
@@ -29,44 +28,11 @@ impl Engine {
         xero_id: Uuid,
         by: &str,
     ) -> Result<bool, Error> {
-        let connection = self.connection(id).await?;
-        let books = self.books(&connection, Lane::Interactive).await?;
-        let lease = self.lease_soon(&format!("pull:{id}")).await?;
-        let guard = ReleaseOnDrop::new(self, &lease);
-        let mut tx = self.store().begin().await?;
-        tx.hold_lease(&lease).await?;
-        // A run of the push's direction is none that a later pull would take up.
-        let run = tx.start_run_in(id, Mode::Incremental, RunDirection::Push, by, self.now()).await?;
-        tx.commit().await?;
-        let running = self.running(&connection, books, lease, run, Mode::Incremental, by).await?;
+        let (running, guard) = self.begin_errand(id, by).await?;
         let linked = running.link_pair::<P>(local_id, xero_id).await;
-        let (calls, bytes) = running.take_usage();
-        let mut tx = self.store().begin().await?;
-        tx.count_run_calls(run, None, calls, bytes, self.now()).await?;
-        let state = if linked.is_ok() { RunState::Completed } else { RunState::Failed };
-        let error = linked.as_ref().err().map(|error| (error.code(), error.to_string()));
-        let shown = error.as_ref().map(|(code, message)| (*code, message.as_str()));
-        tx.finish_run(run, state, shown, false, self.now()).await?;
-        tx.commit().await?;
-        guard.release().await;
-        linked
-    }
-
-    /// A lease, waiting a little for whoever has it.
-    pub(crate) async fn lease_soon(&self, name: &str) -> Result<store::Lease, Error> {
-        for _ in 0..WAITS {
-            match self.lease(name).await {
-                Err(Error::Busy) => self.parts.clock.sleep(std::time::Duration::from_millis(WAIT_MS)).await,
-                other => return other,
-            }
-        }
-        self.lease(name).await
+        running.end_errand(guard, linked).await
     }
 }
-
-/// How often, and how long each time, a person's action waits for a sync that is under way.
-const WAITS: usize = 10;
-const WAIT_MS: u64 = 300;
 
 impl Running<'_> {
     async fn link_pair<P: Pushed>(&self, local_id: i64, xero_id: Uuid) -> Result<bool, Error> {

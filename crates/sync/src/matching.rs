@@ -474,7 +474,7 @@ impl Engine {
         tx.capture(connection.org, kind, &[local_id], now).await?;
         tx.commit().await?;
         // What was held back on Xero's side is asked for again: linked, or brought over on its own.
-        for_kind!(kind, P => self.refetch_soon::<P>(id, &[xero_id], by).await)
+        for_kind!(kind, P => self.refetch::<P>(id, &[xero_id], by).await)
     }
 }
 

@@ -6,7 +6,7 @@
 //! of the rest that it has moved.
 
 use std::any::Any;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Mutex;
 
 use jiff::Timestamp;
@@ -23,7 +23,7 @@ use crate::meet::Met;
 use crate::outgoing::for_two_way;
 use crate::pull::fetch;
 use crate::push::PushOutcome;
-use crate::reconcile::{Batch, Place};
+use crate::reconcile::{Batch, Incoming, Place};
 use crate::run::{ReleaseOnDrop, Running};
 use crate::{Engine, Error};
 
@@ -117,6 +117,13 @@ pub struct Plan {
     pub brakes: Vec<String>,
 }
 
+/// What is kept of a plan.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    items: Vec<PlanItem>,
+    brakes: Vec<String>,
+}
+
 /// What came of applying a plan.
 #[derive(Debug, Clone)]
 pub struct Applied {
@@ -135,6 +142,8 @@ type Key = (Kind, PlanSide, PlanAction, Option<i64>, Option<Uuid>);
 #[derive(Debug, Default)]
 pub(crate) struct Sheet {
     items: Mutex<Vec<PlanItem>>,
+    /// Of the items, what would be created in Xero, by local id.
+    creates: Mutex<HashSet<(Kind, i64)>>,
     allowed: Option<HashSet<(Kind, i64)>>,
 }
 
@@ -195,6 +204,11 @@ impl Running<'_> {
             xero_version: None,
         };
         more(&mut item);
+        if let (PlanSide::Xero, PlanAction::Create, Some(id), Ok(mut creates)) =
+            (side, action, item.local_id, sheet.creates.lock())
+        {
+            creates.insert((P::KIND, id));
+        }
         if let Ok(mut items) = sheet.items.lock() {
             items.push(item);
         }
@@ -238,16 +252,8 @@ impl Running<'_> {
 
     /// True if a record would be created in Xero by the plan so far, so that others may refer to it.
     pub(crate) fn will_create(&self, kind: Kind, local_id: i64) -> bool {
-        let Some(Ok(items)) = self.sheet.as_ref().filter(|sheet| sheet.allowed.is_none()).map(|s| s.items.lock())
-        else {
-            return false;
-        };
-        items.iter().any(|item| {
-            item.kind == kind
-                && item.action == PlanAction::Create
-                && item.side == PlanSide::Xero
-                && item.local_id == Some(local_id)
-        })
+        let looking = self.sheet.as_ref().filter(|sheet| sheet.allowed.is_none());
+        looking.is_some_and(|sheet| sheet.creates.lock().is_ok_and(|creates| creates.contains(&(kind, local_id))))
     }
 
     /// Reads what changed in Xero and keeps what is not as the links say.
@@ -271,18 +277,17 @@ impl Running<'_> {
                 break;
             }
         }
+        kept.keep_newest_of_each();
         Ok(())
     }
 
     async fn keep_changed<P: Pulled>(&self, batch: Batch<P>, kept: &mut Batch<P>) -> Result<(), Error> {
         let ids: Vec<Uuid> = batch.incoming.iter().map(|incoming| incoming.xero_id).collect();
         let links = self.engine.store().read().await?.links(self.connection.id, P::KIND, &ids).await?;
-        let is_known: HashSet<Uuid> = kept.incoming.iter().map(|incoming| incoming.xero_id).collect();
-        let changed = batch.incoming.into_iter().filter(|incoming| {
-            let is_same = links.get(&incoming.xero_id).is_some_and(|link| link.remote_hash == incoming.hash);
-            !is_same && !is_known.contains(&incoming.xero_id)
-        });
-        kept.incoming.extend(changed);
+        let is_same = |incoming: &Incoming<P::Record>| {
+            links.get(&incoming.xero_id).is_some_and(|link| link.remote_hash == incoming.hash)
+        };
+        kept.incoming.extend(batch.incoming.into_iter().filter(|incoming| !is_same(incoming)));
         kept.failures.extend(batch.failures);
         Ok(())
     }
@@ -308,7 +313,7 @@ impl Running<'_> {
     /// Looks at what a sync would do and notes it; nothing is kept.
     async fn look(&self, gathered: &mut Gathered) -> Result<Vec<PlanItem>, Error> {
         for round in 0..=4 {
-            self.clear_notes();
+            self.take_notes();
             let mut tx = self.engine.store().begin().await?;
             let missing = self.act(&mut tx, gathered, round == 4).await?;
             if missing.is_empty() {
@@ -331,23 +336,18 @@ impl Running<'_> {
     }
 
     async fn gather_missing<P: Pulled>(&self, ids: &[Uuid], kept: &mut Batch<P>) -> Result<(), Error> {
-        for id in ids {
-            match self.books.get::<P::Wire>(*id).await {
-                Ok(wire) => self.keep_changed::<P>(Batch::of(vec![Ok(wire)]), kept).await?,
-                Err(xero::Error::Gone) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let found = self.records::<P>(ids).await?;
+        self.keep_changed::<P>(found, kept).await?;
+        kept.keep_newest_of_each();
         Ok(())
     }
 
-    fn clear_notes(&self) {
-        self.take_notes();
-    }
-
     fn take_notes(&self) -> Vec<PlanItem> {
-        let items = self.sheet.as_ref().and_then(|sheet| sheet.items.lock().ok());
-        items.map(|mut items| std::mem::take(&mut *items)).unwrap_or_default()
+        let Some(sheet) = &self.sheet else { return Vec::new() };
+        if let Ok(mut creates) = sheet.creates.lock() {
+            creates.clear();
+        }
+        sheet.items.lock().map(|mut items| std::mem::take(&mut *items)).unwrap_or_default()
     }
 }
 
@@ -375,7 +375,9 @@ impl Engine {
         let calls = read_calls + writing_calls(&items);
         let mut tx = self.store().begin().await?;
         let brakes = running.brakes_of(&mut tx, &items).await?;
-        let text = serde_json::to_string(&items).map_err(|error| Error::Internal(error.to_string()))?;
+        let stored = Stored { items, brakes };
+        let text = serde_json::to_string(&stored).map_err(|error| Error::Internal(error.to_string()))?;
+        let Stored { items, brakes } = stored;
         let made_at = self.now();
         let plan = tx.add_plan(id, mode, &text, calls, by, made_at).await?;
         tx.commit().await?;
@@ -389,15 +391,9 @@ impl Engine {
     pub async fn stored_plan(&self, id: ConnectionId, plan: i64) -> Result<Plan, Error> {
         let stored = self.store().read().await?.plan(id, plan).await?;
         let stored = stored.ok_or_else(|| Error::NotFound(format!("there is no plan {plan}")))?;
-        let items = serde_json::from_str(&stored.items).map_err(|error| Error::Internal(error.to_string()))?;
-        Ok(Plan {
-            id: plan,
-            mode: stored.mode,
-            made_at: stored.made_at,
-            items,
-            calls: stored.calls,
-            brakes: Vec::new(),
-        })
+        let Stored { items, brakes } =
+            serde_json::from_str(&stored.items).map_err(|error| Error::Internal(error.to_string()))?;
+        Ok(Plan { id: plan, mode: stored.mode, made_at: stored.made_at, items, calls: stored.calls, brakes })
     }
 
     /// Does what a plan shows, as far as it still would be done so; what has moved since is left alone and returned.
@@ -410,32 +406,17 @@ impl Engine {
         let connection = self.connection(id).await?;
         let books = self.books(&connection, Lane::Interactive).await?;
         let shown = self.stored_plan(id, plan).await?;
-        let pull_lease = self.lease(&format!("pull:{id}")).await?;
-        let pull_guard = ReleaseOnDrop::new(self, &pull_lease);
-        let push_lease = self.lease(&format!("push:{id}")).await?;
-        let push_guard = ReleaseOnDrop::new(self, &push_lease);
-
-        let mut tx = self.store().begin().await?;
-        tx.hold_lease(&push_lease).await?;
-        if !tx.plan_applied(plan, self.now()).await? {
-            return Err(Error::Invalid(format!("plan {plan} was applied before: make a new one")));
-        }
-        tx.cancel_stale_push_runs(id, self.now()).await?;
-        let run = tx.start_run_in(id, shown.mode, RunDirection::Push, by, self.now()).await?;
-        tx.commit().await?;
-
+        // Looked at before anything is taken or used up: reading may take long, and may fail.
         let looking = Running {
             sheet: Some(Sheet::default()),
             ..self.running(&connection, books.clone(), no_lease(), 0, shown.mode, by).await?
         };
         let mut gathered = looking.gather().await?;
         let now = looking.look(&mut gathered).await?;
+        let now: HashMap<Key, &PlanItem> = now.iter().map(|item| (item.key(), item)).collect();
         let is_same = |item: &&PlanItem| {
-            now.iter().any(|other| {
-                other.key() == item.key()
-                    && other.app_version == item.app_version
-                    && other.xero_version == item.xero_version
-            })
+            now.get(&item.key())
+                .is_some_and(|other| other.app_version == item.app_version && other.xero_version == item.xero_version)
         };
         let (kept, moved): (Vec<&PlanItem>, Vec<&PlanItem>) =
             shown.items.iter().filter(|item| item.is_done()).partition(is_same);
@@ -449,8 +430,21 @@ impl Engine {
             .filter(|item| item.side == PlanSide::App)
             .filter_map(|item| Some((item.kind, item.xero_id?)))
             .collect();
-        let mut doing = self.running(&connection, books, pull_lease, run, shown.mode, by).await?;
-        doing.sheet = Some(Sheet { items: Mutex::default(), allowed: Some(allowed) });
+        let pull_lease = self.lease(&format!("pull:{id}")).await?;
+        let pull_guard = ReleaseOnDrop::new(self, &pull_lease);
+        let push_lease = self.lease(&format!("push:{id}")).await?;
+        let push_guard = ReleaseOnDrop::new(self, &push_lease);
+        let mut tx = self.store().begin().await?;
+        tx.hold_lease(&push_lease).await?;
+        if !tx.plan_applied(plan, self.now()).await? {
+            return Err(Error::Invalid(format!("plan {plan} was applied before: make a new one")));
+        }
+        tx.cancel_stale_push_runs(id, self.now()).await?;
+        let run = tx.start_run_in(id, shown.mode, RunDirection::Push, by, self.now()).await?;
+        tx.commit().await?;
+
+        let mut doing = self.running(&connection, books, push_lease, run, shown.mode, by).await?;
+        doing.sheet = Some(Sheet { allowed: Some(allowed), ..Sheet::default() });
         for kind in Kind::ALL {
             for_kind!(kind, P => {
                 let batch: &mut Batch<P> = gathered.batch();
@@ -458,14 +452,16 @@ impl Engine {
                 batch.failures.clear();
             });
         }
-        let mut tx = self.store().begin_durable().await?;
-        tx.hold_lease(&doing.lease).await?;
-        doing.act(&mut tx, &mut gathered, true).await?;
-        tx.commit().await?;
-        pull_guard.release().await;
-        doing.lease = push_lease;
+        let work = async {
+            let mut tx = self.store().begin_durable().await?;
+            tx.hold_lease(&pull_lease).await?;
+            doing.act(&mut tx, &mut gathered, true).await?;
+            tx.commit().await?;
+            pull_guard.release().await;
+            doing.push_round().await
+        };
         let worked = tokio::select! {
-            worked = doing.push_round() => worked,
+            worked = work => worked,
             lost = doing.keep_lease() => Err(lost),
         };
         let closed = doing.close_push(worked).await;

@@ -11,19 +11,17 @@
 use std::pin::Pin;
 
 use jiff::{SignedDuration, Timestamp};
-use model::{ConnectionId, Kind};
-use store::{Cursor, KindCounts, Mode, RunDirection, RunState};
+use model::Kind;
+use store::{Cursor, KindCounts, Mode};
 use tokio::task::JoinSet;
 use uuid::Uuid;
-use xero::{Books, Entity, Lane, ListQuery, Order, Param};
+use xero::{Books, Entity, ListQuery, Order, Param};
 
+use crate::Error;
 use crate::map::{Pulled, for_kind};
 use crate::reconcile::{Batch, Place};
-use crate::run::{Progress, ReleaseOnDrop, Running};
-use crate::{Engine, Error};
+use crate::run::{Progress, Running};
 
-/// Xero advises at most 40 ids per call.
-const IDS_PER_CALL: usize = 40;
 /// Deeper chains of missing records do not exist: a payment's credit's invoice's customer is the longest.
 const MAX_DEPTH: u8 = 4;
 
@@ -225,57 +223,30 @@ impl Running<'_> {
     pub(crate) async fn fetch_missing<P: Pulled>(&self, ids: &[Uuid], depth: u8) -> Result<(), Error> {
         tracing::debug!(kind = %P::KIND, count = ids.len(), "fetching records that others refer to");
         let place = Place { cursor: None, expected: None };
-        if P::Wire::PARAMS.contains(&Param::Ids) {
-            for some in ids.chunks(IDS_PER_CALL) {
-                let query = ListQuery {
-                    ids: some.to_vec(),
-                    page_size: u16::try_from(IDS_PER_CALL).ok(),
-                    include_archived: P::INCLUDE_ARCHIVED && P::Wire::PARAMS.contains(&Param::IncludeArchived),
-                    ..ListQuery::default()
-                };
-                let page = fetch::<P>(self.books.clone(), query, 1).await?;
-                self.bring_over(&page.batch, &place, depth).await?;
-            }
-            return Ok(());
+        for some in ids.chunks(xero::MAX_IDS) {
+            self.bring_over(&self.records::<P>(some).await?, &place, depth).await?;
         }
-        let mut found = Vec::with_capacity(ids.len());
+        Ok(())
+    }
+
+    /// Some records by their ids, as far as Xero has them.
+    pub(crate) async fn records<P: Pulled>(&self, ids: &[Uuid]) -> Result<Batch<P>, Error> {
+        let mut items = Vec::with_capacity(ids.len());
+        if P::Wire::PARAMS.contains(&Param::Ids) {
+            for some in ids.chunks(xero::MAX_IDS) {
+                items.extend(self.books.fetch_page::<P::Wire>(&ListQuery::of_ids::<P::Wire>(some)?, 1).await?.items);
+            }
+            return Ok(Batch::of(items));
+        }
         for id in ids {
             match self.books.get::<P::Wire>(*id).await {
-                Ok(wire) => found.push(Ok(wire)),
+                Ok(wire) => items.push(Ok(wire)),
                 // Gone, or answered in a way that cannot be read: whoever refers to it waits.
                 Err(xero::Error::Gone | xero::Error::Protocol { status: 200, .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        self.bring_over(&Batch::<P>::of(found), &place, depth).await.map(drop)
-    }
-}
-
-impl Engine {
-    /// Asks Xero for some records now and brings them over.
-    ///
-    /// # Errors
-    /// [`Error::Busy`] while a sync of the connection is under way; those of Xero and the database.
-    pub(crate) async fn refetch<P: Pulled>(&self, id: ConnectionId, ids: &[Uuid], by: &str) -> Result<(), Error> {
-        let connection = self.connection(id).await?;
-        let books = self.books(&connection, Lane::Interactive).await?;
-        let lease = self.lease(&format!("pull:{id}")).await?;
-        let guard = ReleaseOnDrop::new(self, &lease);
-        let mut tx = self.store().begin().await?;
-        tx.hold_lease(&lease).await?;
-        // A run of the push's direction is none that a later pull would take up.
-        let run = tx.start_run_in(id, Mode::Incremental, RunDirection::Push, by, self.now()).await?;
-        tx.commit().await?;
-        let running = self.running(&connection, books, lease, run, Mode::Incremental, by).await?;
-        let fetched = running.fetch_missing::<P>(ids, 0).await;
-        let mut tx = self.store().begin().await?;
-        let state = if fetched.is_ok() { RunState::Completed } else { RunState::Failed };
-        let error = fetched.as_ref().err().map(|error| (error.code(), error.to_string()));
-        let shown = error.as_ref().map(|(code, message)| (*code, message.as_str()));
-        tx.finish_run(run, state, shown, false, self.now()).await?;
-        tx.commit().await?;
-        guard.release().await;
-        fetched
+        Ok(Batch::of(items))
     }
 }
 

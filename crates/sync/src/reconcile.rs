@@ -102,7 +102,7 @@ impl<P: Pulled> Batch<P> {
     }
 
     /// A record that joined an earlier page pushes the others back, so that one may come twice.
-    fn keep_newest_of_each(&mut self) {
+    pub(crate) fn keep_newest_of_each(&mut self) {
         let mut newest: HashMap<Uuid, Option<Timestamp>> = HashMap::with_capacity(self.incoming.len());
         for record in &self.incoming {
             let known = newest.entry(record.xero_id).or_insert(record.updated);

@@ -199,3 +199,29 @@ async fn a_row_written_whole_with_an_old_revision_is_captured(url: String) {
     assert_eq!(outcome.total().sent_updated, 1, "{outcome:?}");
     assert_eq!(person.get(&format!("Contacts/{xero}"))["Contacts"][0]["LastName"], "Whole");
 }
+
+/// A record that was linked with another one while its own creation was on its way is a duplicate, and stays listed.
+#[test]
+fn what_was_linked_elsewhere_while_it_was_created_is_listed_as_a_duplicate() {
+    testkit::on_sqlite(None, async |url: String| {
+        let (world, engine, id, app) = world(url.clone()).await;
+        let org = engine.connection(id).await.unwrap().org;
+        app.run(&format!("INSERT INTO customers (org_id, name) VALUES ({org}, 'Twice Ltd')")).await;
+        let local = app.text("SELECT MAX(id) AS c FROM customers").await.unwrap();
+        let path = url.strip_prefix("sqlite://").unwrap().to_owned();
+        let sql = format!(
+            "INSERT INTO links SELECT connection_id, kind, x'00112233445566778899aabbccddeeff', {local}, remote_hash, \
+             remote_updated_at, base FROM links WHERE kind = 'customer' LIMIT 1"
+        );
+        world.wire.set_hook(move |request, response| {
+            if request.method == http::Method::PUT {
+                let other = rusqlite::Connection::open(&path).unwrap();
+                assert_eq!(other.execute(&sql, []).unwrap(), 1);
+            }
+            Ok(response)
+        });
+        engine.push(id, "test").await.unwrap();
+        let open = format!("SELECT code AS c FROM failures WHERE local_id = {local} AND resolved_at IS NULL");
+        assert_eq!(app.texts(&open).await, [Some("TO-DUPLICATE".to_owned())]);
+    });
+}
