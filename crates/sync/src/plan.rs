@@ -432,16 +432,14 @@ impl Engine {
             .collect();
         let pull_lease = self.lease(&format!("pull:{id}")).await?;
         let pull_guard = ReleaseOnDrop::new(self, &pull_lease);
-        let push_lease = self.lease(&format!("push:{id}")).await?;
-        let push_guard = ReleaseOnDrop::new(self, &push_lease);
-        let mut tx = self.store().begin().await?;
-        tx.hold_lease(&push_lease).await?;
-        if !tx.plan_applied(plan, self.now()).await? {
-            return Err(Error::Invalid(format!("plan {plan} was applied before: make a new one")));
-        }
-        tx.cancel_stale_push_runs(id, self.now()).await?;
-        let run = tx.start_run_in(id, shown.mode, RunDirection::Push, by, self.now()).await?;
-        tx.commit().await?;
+        let (push_lease, push_guard, run) = match self.begin_applying(id, plan, shown.mode, by).await {
+            Ok(begun) => begun,
+            Err(error) => {
+                // At once, so that whoever comes next does not find the connection busy.
+                pull_guard.release().await;
+                return Err(error);
+            }
+        };
 
         let mut doing = self.running(&connection, books, push_lease, run, shown.mode, by).await?;
         doing.sheet = Some(Sheet { allowed: Some(allowed), ..Sheet::default() });
@@ -468,6 +466,36 @@ impl Engine {
         push_guard.release().await;
         let outcome = self.push_outcome(id, Some(run), closed?).await?;
         Ok(Applied { done: kept.len(), moved: moved.into_iter().cloned().collect(), outcome })
+    }
+
+    /// Takes the lease of a push, uses the plan up and opens the run.
+    async fn begin_applying(
+        &self,
+        id: ConnectionId,
+        plan: i64,
+        mode: Mode,
+        by: &str,
+    ) -> Result<(Lease, ReleaseOnDrop, i64), Error> {
+        let lease = self.lease(&format!("push:{id}")).await?;
+        let guard = ReleaseOnDrop::new(self, &lease);
+        let opened = async {
+            let mut tx = self.store().begin().await?;
+            tx.hold_lease(&lease).await?;
+            if !tx.plan_applied(plan, self.now()).await? {
+                return Err(Error::Invalid(format!("plan {plan} was applied before: make a new one")));
+            }
+            tx.cancel_stale_push_runs(id, self.now()).await?;
+            let run = tx.start_run_in(id, mode, RunDirection::Push, by, self.now()).await?;
+            tx.commit().await?;
+            Ok(run)
+        };
+        match opened.await {
+            Ok(run) => Ok((lease, guard, run)),
+            Err(error) => {
+                guard.release().await;
+                Err(error)
+            }
+        }
     }
 }
 
