@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use model::ContentHash;
 
@@ -15,6 +16,27 @@ use crate::{Error, dialect, migrate, postgres};
 /// The clock of a SQLite database; PostgreSQL has its own.
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
+/// A place in the life of a transaction where a process may die, stand still or lose its database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Point {
+    /// Before it begins; nothing is locked.
+    Begin,
+    /// Before the commit of one that writes: dying here is dying anywhere between its statements.
+    Commit,
+    /// After the commit of one that writes; with whether it survives a power failure.
+    Committed {
+        /// Begun by [`Store::begin_durable`].
+        is_durable: bool,
+    },
+}
+
+/// What stands between the engine and its database in a simulation.
+#[async_trait]
+pub trait Probe: Send + Sync {
+    /// Called at every [`Point`]; an error is what the caller of the transaction gets instead.
+    async fn reached(&self, point: Point) -> Result<(), Error>;
+}
+
 /// So many rows are written one by one: a detour over another table would take longer.
 const FEW_ROWS: usize = 8;
 
@@ -23,6 +45,7 @@ const FEW_ROWS: usize = 8;
 pub struct Store {
     backend: Backend,
     url: Arc<str>,
+    probe: Option<Arc<dyn Probe>>,
 }
 
 #[derive(Clone)]
@@ -52,9 +75,14 @@ impl Store {
         } else {
             return Err(Error::BadUrl(postgres::without_password(url)));
         };
-        let store = Self { backend, url: postgres::without_password(url).into() };
+        let store = Self { backend, url: postgres::without_password(url).into(), probe: None };
         migrate::run(&store).await?;
         Ok(store)
+    }
+
+    /// The same open database, seen through a probe: to the engine on top it is one process's own.
+    pub fn with_probe(&self, probe: Arc<dyn Probe>) -> Self {
+        Self { probe: Some(probe), ..self.clone() }
     }
 
     /// The URL as it may be shown: without password.
@@ -105,12 +133,15 @@ impl Store {
     }
 
     async fn begin_with(&self, durable: bool) -> Result<Tx, Error> {
+        reached(&self.probe, Point::Begin).await?;
         Ok(Tx {
             inner: match &self.backend {
                 Backend::Sqlite(sqlite) => Inner::Sqlite(sqlite.begin(durable).await?),
                 Backend::Postgres(postgres) => Inner::Postgres(postgres.begin(durable).await?),
             },
             writes: true,
+            is_durable: durable,
+            probe: self.probe.clone(),
         })
     }
 
@@ -119,13 +150,23 @@ impl Store {
     /// # Errors
     /// [`Error::Busy`] or [`Error::Unavailable`].
     pub async fn read(&self) -> Result<Tx, Error> {
+        reached(&self.probe, Point::Begin).await?;
         Ok(Tx {
             inner: match &self.backend {
                 Backend::Sqlite(sqlite) => Inner::Sqlite(sqlite.read().await?),
                 Backend::Postgres(postgres) => Inner::Postgres(postgres.read().await?),
             },
             writes: false,
+            is_durable: false,
+            probe: self.probe.clone(),
         })
+    }
+}
+
+async fn reached(probe: &Option<Arc<dyn Probe>>, point: Point) -> Result<(), Error> {
+    match probe {
+        Some(probe) => probe.reached(point).await,
+        None => Ok(()),
     }
 }
 
@@ -139,6 +180,8 @@ fn sqlite_path(url: &str) -> Option<PathBuf> {
 pub struct Tx {
     inner: Inner,
     writes: bool,
+    is_durable: bool,
+    probe: Option<Arc<dyn Probe>>,
 }
 
 enum Inner {
@@ -152,11 +195,18 @@ impl Tx {
     /// # Errors
     /// [`Error::Full`], [`Error::Unavailable`] and others; unless the connection broke, nothing was kept then.
     pub async fn commit(self) -> Result<(), Error> {
-        match self.inner {
-            Inner::Sqlite(tx) => tx.commit(),
-            Inner::Postgres(tx) if self.writes => tx.commit().await,
-            Inner::Postgres(tx) => tx.finish_reading().await,
+        if !self.writes {
+            return match self.inner {
+                Inner::Sqlite(tx) => tx.commit(),
+                Inner::Postgres(tx) => tx.finish_reading().await,
+            };
         }
+        reached(&self.probe, Point::Commit).await?;
+        match self.inner {
+            Inner::Sqlite(tx) => tx.commit()?,
+            Inner::Postgres(tx) => tx.commit().await?,
+        }
+        reached(&self.probe, Point::Committed { is_durable: self.is_durable }).await
     }
 
     pub(crate) async fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64, Error> {

@@ -3,6 +3,8 @@
 //! reliability.md A6.6: time comes from the database's clock only, the fence grows with each grant, and every
 //! transaction that records an effect proves that it still holds the lease.
 
+use jiff::Timestamp;
+
 use crate::value::Value;
 use crate::{Error, Store, Tx};
 
@@ -18,6 +20,17 @@ pub struct Lease {
 }
 
 impl Store {
+    /// Now, by the database's clock: the one that all machines share.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn database_now(&self) -> Result<Timestamp, Error> {
+        let mut tx = self.read().await?;
+        let now = tx.query_one("SELECT tieout_now(0)", &[]).await?.take()?;
+        tx.commit().await?;
+        Ok(now)
+    }
+
     /// Takes a lease if nobody holds it.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ mod sqlite;
 mod sweep;
 mod table;
 mod value;
+mod verify;
 
 pub use books::{BookRow, Books, Refs};
 pub use brakes::{Brake, BrakeState, BrakeWhat};
@@ -40,7 +41,7 @@ pub use candidates::{Candidate, CandidateState};
 pub use captures::Captured;
 pub use conflicts::{Conflict, ConflictFilter, ConflictState, NewConflict, Resolution};
 pub use connections::{Connection, ConnectionState, NewConnection, Organisation, TenantFacts};
-pub use db::{Claim, Now, Store, Tx};
+pub use db::{Claim, Now, Point, Probe, Store, Tx};
 pub use error::Error;
 pub use events::{Event, NewEvent};
 pub use failures::{Direction, Failure, FailureFilter, FailureGroup, NewFailure};
@@ -56,3 +57,6 @@ pub use pull::Cursor;
 pub use reading::{BookPage, Listed, MoneyTotal, ReadQuery};
 pub use replies::Reply;
 pub use runs::{KindCounts, Mode, Run, RunDirection, RunState, RunStatistics};
+pub use verify::{
+    FailureAbout, Integrity, StoredDifference, StoredVerification, VerifyCounts, VerifyScope, VerifyState,
+};

@@ -11,6 +11,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_books", include_str!("../migrations/0001_books.sql")),
     ("0002_engine", include_str!("../migrations/0002_engine.sql")),
     ("0003_two_way", include_str!("../migrations/0003_two_way.sql")),
+    ("0004_verify", include_str!("../migrations/0004_verify.sql")),
 ];
 
 /// The fact that says which triggers are installed: a checksum of their text.

@@ -16,7 +16,7 @@ use xero::{ElementResult, Field, ListQuery, Written};
 use crate::Error;
 use crate::capture::{later, refused};
 use crate::map::{Pulled, for_kind};
-use crate::meet::{Meeting, Met, Table, parse_base};
+use crate::meet::{Meeting, Sent, Met, Table, parse_base};
 use crate::outgoing::Pushed;
 use crate::reconcile::{Batch, Incoming, Place};
 use crate::refusal::classify;
@@ -164,6 +164,7 @@ impl Running<'_> {
             let row = rows.remove(&intent.local_id);
             let mut meeting: Meeting<P::Record> = incoming.meeting(intent.local_id, base, row, link.is_none());
             meeting.gone_at = Some(now);
+            meeting.sent = Some(self.sent_with::<P>(intent, link.map(|link| link.base.as_slice()))?);
             meetings.push(meeting);
             match intent.op {
                 Op::Create => counts.sent_created += 1,
@@ -187,6 +188,13 @@ impl Running<'_> {
         let arrived: Vec<i64> = met.iter().map(|met| met.local_id).collect();
         tx.close_push_failures(self.connection.id, P::KIND, &arrived, now).await?;
         self.wake_after::<P>(tx, &met, now).await
+    }
+
+    /// What the push of an intent knew that the App's row does not say; `base` is what its link says that both agree on.
+    pub(crate) fn sent_with<P: Pulled>(&self, intent: &Intent, base: Option<&[u8]>) -> Result<Sent<P::Record>, Error> {
+        let is_create = intent.op == Op::Create;
+        let agreed = base.filter(|_| !is_create).map(parse_base::<P>).transpose()?.unwrap_or_default();
+        Ok(Sent { agreed, mark: is_create.then(|| self.mark(P::KIND, intent.local_id)) })
     }
 
     /// What was edited while its push was on its way is looked at again, and so is what waited for this.

@@ -213,12 +213,11 @@ impl Running<'_> {
         // A push may learn of a merge before any pull brought the contact that stayed.
         let stayed = merged.values().filter_map(|winner| Some((Kind::Customer, winner.xero()?))).collect();
         let (_, unknown) = self.table.resolve_all(tx, &stayed).await?;
-        let mut marked: Vec<(i64, P::Record)> = Vec::new();
+        let mut repointed: Vec<(i64, P::Record)> = Vec::new();
         for (one, BookRow { record: mut row, .. }) in to_create {
-            let mut changed = repoint::<P>(&mut row, &merged);
+            let is_repointed = repoint::<P>(&mut row, &merged);
             let given = row.clone();
             P::prepare(&mut row, &P::Record::default(), &self.table.rates);
-            changed |= row != given;
             if !row.is_live() {
                 // Cancelled before Xero heard of it: there is nothing to tell.
                 sheet.done.push((one.local_id, one.seq));
@@ -288,8 +287,9 @@ impl Running<'_> {
                         triggered_by: self.by.to_string(),
                         run: self.run_id(),
                     });
-                    if changed || row != before {
-                        marked.push((one.local_id, row));
+                    // Amounts and the mark come with the answer.
+                    if is_repointed {
+                        repointed.push((one.local_id, given));
                     }
                     sheet.done.push((one.local_id, one.seq));
                 }
@@ -309,10 +309,10 @@ impl Running<'_> {
                 }
             }
         }
-        let wanted = crate::meet::references(marked.iter().map(|(_, row)| row));
+        let wanted = crate::meet::references(repointed.iter().map(|(_, row)| row));
         let (refs, _) = self.table.resolve_all(tx, &wanted).await?;
-        let marked: Vec<(i64, &P::Record)> = marked.iter().map(|(id, row)| (*id, row)).collect();
-        Ok(tx.update_books(&marked, &refs, now).await?)
+        let repointed: Vec<(i64, &P::Record)> = repointed.iter().map(|(id, row)| (*id, row)).collect();
+        Ok(tx.update_books(&repointed, &refs, now).await?)
     }
 
     /// Records that both sides have: what the App changed since they agreed.
@@ -345,6 +345,7 @@ impl Running<'_> {
                 remote_updated: link.remote_updated_at,
                 is_new_link: false,
                 gone_at: Some(one.changed_at),
+                sent: None,
             });
         }
         for met in self.table.meet::<P>(tx, meetings, now).await? {

@@ -12,7 +12,7 @@ use xero::{Books, Client, Clock, Entropy, Lane, TenantId};
 
 use crate::push::Pauses;
 use crate::tokens::GrantTokens;
-use crate::{Error, Vault};
+use crate::{Error, Vault, VerifySettings};
 
 /// Settings of the engine. Defaults are product.md's.
 #[derive(Debug, Clone)]
@@ -33,6 +33,8 @@ pub struct EngineSettings {
     pub catch_up_after_s: i64,
     /// How writes are sent.
     pub push: PushSettings,
+    /// What is verified without anybody asking.
+    pub verify: VerifySettings,
 }
 
 /// How writes are sent. The times belong together (reliability.md A6.1): a copy sent within `resend_within_s` must land
@@ -68,6 +70,7 @@ impl Default for EngineSettings {
             lease_s: 60,
             catch_up_after_s: 60,
             push: PushSettings::default(),
+            verify: VerifySettings::default(),
         }
     }
 }

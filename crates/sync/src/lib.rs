@@ -43,6 +43,7 @@ mod sweep;
 mod timeline;
 mod tokens;
 mod vault;
+mod verify;
 
 pub use agree::{Agreement, Difference};
 pub use brake::Braked;
@@ -66,4 +67,8 @@ pub use refusal::{advice_of, fix_of};
 pub use run::{Progress, RunOutcome};
 pub use status::{ConnectionStatus, TokenStatus};
 pub use vault::{BadKey, Vault};
+pub use verify::{
+    Integrity, KindTally, MoneyGroup, Reason as VerifyReason, RecordDifference, SideSum, Verification, VerifyScope,
+    VerifySettings, VerifyState,
+};
 pub use xero::{Clock, Secret};

@@ -116,7 +116,8 @@ impl Running<'_> {
             return self.give_to_person::<P>(intent, "what bears its mark in xero belongs to another record").await;
         }
         let base = intent.acked.as_deref().map(parse_base::<P>).transpose()?.unwrap_or_default();
-        let meeting = incoming.meeting(intent.local_id, base, row, link.is_none());
+        let mut meeting = incoming.meeting(intent.local_id, base, row, link.is_none());
+        meeting.sent = Some(self.sent_with::<P>(intent, link.as_ref().map(|link| link.base.as_slice()))?);
         let met = self.table.meet::<P>(&mut tx, vec![meeting], now).await?;
         let end = IntentEnd {
             id: intent.id,

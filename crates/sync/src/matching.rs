@@ -319,6 +319,7 @@ impl Running<'_> {
             tracing::info!(kind = %P::KIND, intent = intent.id, xero_id = %incoming.xero_id, "adopted by its mark");
             let mut meeting = incoming.meeting(local_id, acked, rows.remove(&local_id), true);
             meeting.gone_at = gone.iter().find(|one| one.local_id == local_id).map(|one| one.changed_at);
+            meeting.sent = Some(self.sent_with::<P>(intent, None)?);
             meetings.push(meeting);
             ends.push(IntentEnd {
                 id: intent.id,

@@ -44,6 +44,34 @@ pub(crate) struct Meeting<R> {
     pub(crate) is_new_link: bool,
     /// When the App deleted its row, where it did.
     pub(crate) gone_at: Option<Timestamp>,
+    /// The push that this is the answer to.
+    pub(crate) sent: Option<Sent<R>>,
+}
+
+/// What a push knew that the App's row does not say. Written there with the answer, and not before: the App sees its row
+/// change once.
+pub(crate) struct Sent<R> {
+    /// What both agreed on before: amounts that follow from others were computed against it.
+    pub(crate) agreed: R,
+    /// The mark that a new record bears in Xero, where the App gave no number or reference.
+    pub(crate) mark: Option<String>,
+}
+
+impl<R: model::Record> Meeting<R> {
+    /// The App's row as the push saw it: with the amounts that follow from what the App set, and with its mark.
+    fn seen<P: Pulled<Record = R>>(&self, row: &R, rates: &Rates) -> Result<R, Error> {
+        let Some(sent) = &self.sent else {
+            let mut seen = row.clone();
+            P::prepare(&mut seen, &self.base, rates);
+            return Ok(seen);
+        };
+        let mut seen = match &sent.mark {
+            Some(mark) => with_mark(row, &self.base, mark)?,
+            None => row.clone(),
+        };
+        P::prepare(&mut seen, &sent.agreed, rates);
+        Ok(seen)
+    }
 }
 
 /// What came of a meeting.
@@ -174,12 +202,11 @@ impl Table {
     ) -> Result<Decided<P::Record>, Error> {
         match &meeting.row {
             Some(row) => {
-                let mut local = row.record.clone();
-                P::prepare(&mut local, &meeting.base, &self.rates);
+                let local = meeting.seen::<P>(&row.record, &self.rates)?;
                 let mut decision = merge(&meeting.base, &local, &meeting.remote, policy)
                     .map_err(|error| Error::Internal(format!("a merge gave no record: {error}")))?;
-                // Written even where it is sent: or the acknowledgement would take the old amounts for an edit.
-                if decision.write_local.is_none() && local != row.record {
+                // What is sent comes back with the answer.
+                if decision.write_local.is_none() && decision.outgoing.is_none() && local != row.record {
                     decision.write_local = Some(local);
                 }
                 let met = Met {
@@ -435,6 +462,22 @@ pub(crate) fn parse_base<P: Pulled>(base: &[u8]) -> Result<P::Record, Error> {
 /// The records of Xero that these refer to.
 pub(crate) fn references<'a, R: model::Record>(records: impl Iterator<Item = &'a R>) -> BTreeSet<(Kind, Uuid)> {
     records.flat_map(model::Record::references).filter_map(|(kind, target)| Some((kind, target.xero()?))).collect()
+}
+
+/// Fields that may bear a mark.
+const MARKED: [&str; 3] = ["contact_number", "number", "reference"];
+
+/// The row with the mark that was sent in its place, unless the App has set something there since.
+fn with_mark<R: model::Record>(row: &R, sent: &R, mark: &str) -> Result<R, Error> {
+    let json = |record: &R| serde_json::to_value(record).map_err(|error| Error::Internal(error.to_string()));
+    let (mut row, sent) = (json(row)?, json(sent)?);
+    for field in MARKED {
+        let is_empty = row[field].as_str().is_none_or(|text| text.trim().is_empty());
+        if is_empty && sent[field] == mark {
+            row[field] = mark.into();
+        }
+    }
+    serde_json::from_value(row).map_err(|error| Error::Internal(error.to_string()))
 }
 
 /// Whether a person set this very conflict aside: the same field, with the same values on both sides.

@@ -459,6 +459,8 @@ impl Engine {
             doing.push_round().await
         };
         let worked = tokio::select! {
+            // In this order, so that a simulation plays the same way twice.
+            biased;
             worked = work => worked,
             lost = doing.keep_lease() => Err(lost),
         };

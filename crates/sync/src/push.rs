@@ -17,7 +17,7 @@ use xero::Lane;
 
 use crate::meet::Table;
 use crate::outgoing::for_two_way;
-use crate::run::{ReleaseOnDrop, Running};
+use crate::run::{ReleaseOnDrop, Running, SharedTime};
 use crate::{Engine, Error};
 
 /// What came of a push round.
@@ -131,6 +131,8 @@ impl Engine {
         let run = self.open_push_run(id, by, &lease).await?;
         let running = self.running(&connection, books, lease, run, Mode::Incremental, by).await?;
         let worked = tokio::select! {
+            // In this order, so that a simulation plays the same way twice.
+            biased;
             worked = running.push_round() => worked,
             lost = running.keep_lease() => Err(lost),
         };
@@ -187,6 +189,7 @@ impl Engine {
             connection: connection.clone(),
             books: books.metered(Lane::Interactive),
             lease,
+            time: SharedTime::read(self).await?,
             id: run,
             mode,
             is_first: false,

@@ -394,6 +394,7 @@ impl<R: Clone> Incoming<R> {
             remote_updated: self.updated,
             is_new_link,
             gone_at: None,
+            sent: None,
         }
     }
 }

@@ -99,12 +99,43 @@ impl RunOutcome {
     }
 }
 
+/// The database's clock, read once and carried on by this machine's uptime: machines whose calendars differ agree on it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SharedTime {
+    at: Timestamp,
+    uptime: Duration,
+}
+
+/// A reading that took longer than this is taken again: nobody knows which moment of it the answer is of.
+const LONGEST_READING: Duration = Duration::from_secs(2);
+
+impl SharedTime {
+    pub(crate) async fn read(engine: &Engine) -> Result<Self, Error> {
+        for _ in 0..5 {
+            let before = engine.parts.clock.uptime();
+            let at = engine.store().database_now().await?;
+            let uptime = engine.parts.clock.uptime();
+            if uptime.saturating_sub(before) <= LONGEST_READING {
+                return Ok(Self { at, uptime });
+            }
+        }
+        Err(store::Error::Busy("reading its clock took too long".into()).into())
+    }
+
+    fn now(&self, clock: &dyn xero::Clock) -> Timestamp {
+        let passed = clock.uptime().saturating_sub(self.uptime);
+        let passed = jiff::SignedDuration::try_from(passed).unwrap_or(jiff::SignedDuration::MAX);
+        self.at.checked_add(passed).unwrap_or(Timestamp::MAX)
+    }
+}
+
 /// A run under way.
 pub(crate) struct Running<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) connection: Connection,
     pub(crate) books: Books,
     pub(crate) lease: Lease,
+    pub(crate) time: SharedTime,
     pub(crate) id: i64,
     pub(crate) mode: Mode,
     /// The first run of a connection records one event a page, not one a record.
@@ -129,8 +160,9 @@ pub(crate) struct Running<'a> {
 }
 
 impl Running<'_> {
+    /// Now, by the clock of the database: what one machine writes down of its sends another goes by.
     pub(crate) fn now(&self) -> Timestamp {
-        self.engine.now()
+        self.time.now(&*self.engine.parts.clock)
     }
 
     /// Calls and bytes since the last time this was asked, for the transaction that records them.
@@ -260,6 +292,8 @@ impl Engine {
         // Whoever asked for the run learns its id before the first page is there.
         progress(Progress { run, kind: Kind::ALL[0], counts: KindCounts::default() });
         let worked = tokio::select! {
+            // In this order, so that a simulation plays the same way twice.
+            biased;
             worked = running.work() => worked,
             lost = running.keep_lease() => Err(lost),
         };

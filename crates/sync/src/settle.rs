@@ -201,6 +201,7 @@ impl<P: Pushed> Desk<P> {
             remote_updated: link.remote_updated_at,
             is_new_link: false,
             gone_at: Some(now),
+            sent: None,
         };
         let met = table.meet::<P>(tx, vec![meeting], now).await?;
         let to_send: Vec<i64> = met.iter().filter(|met| met.has_to_be_sent()).map(|met| met.local_id).collect();

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use model::{ConnectionId, Kind};
-use store::{Connection, Grant, GrantState, Run, RunStatistics};
+use store::{Connection, Grant, GrantState, Integrity, Run, RunStatistics};
 
 use crate::{Engine, Error};
 
@@ -21,6 +21,8 @@ pub struct ConnectionStatus {
     pub books: Vec<(Kind, i64)>,
     /// Open failures of each kind.
     pub failures: Vec<(Kind, i64)>,
+    /// What its verifications say; `None` before the first.
+    pub integrity: Option<Integrity>,
 }
 
 /// How a consent's tokens stand. Holds no secret.
@@ -59,6 +61,7 @@ impl Engine {
             statistics: tx.run_statistics(id).await?,
             books: tx.count_books(connection.org, id).await?,
             failures: tx.count_open_failures(id).await?,
+            integrity: tx.integrity(id).await?,
             connection,
         };
         tx.commit().await?;

@@ -19,7 +19,17 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     // Cannot call Xero.
     ("tieout-web", &["tieout-model", "tieout-store", "tieout-sync"]),
     // Puts everything together.
-    ("tieout", &["tieout-emulator", "tieout-model", "tieout-store", "tieout-sync", "tieout-web", "tieout-xero"]),
+    (
+        "tieout",
+        &["tieout-emulator", "tieout-model", "tieout-sim", "tieout-store", "tieout-sync", "tieout-web", "tieout-xero"],
+    ),
+    // Shares no code with what it judges.
+    ("tieout-oracle", &[]),
+    // Plays everything together: it stands where the binary stands.
+    (
+        "tieout-sim",
+        &["tieout-emulator", "tieout-model", "tieout-oracle", "tieout-store", "tieout-sync", "tieout-xero"],
+    ),
     // Measures; nobody may depend on it.
     (
         "tieout-bench",
@@ -38,8 +48,8 @@ const MODEL_MAY_USE: [&str; 7] = ["aws-lc-rs", "jiff", "rust_decimal", "serde", 
 
 /// Crates that only some of ours may use, so that SQL and HTTP stay where they are looked for.
 const DRIVERS: &[(&str, &[&str])] = &[
-    ("rusqlite", &["tieout-store", "tieout-bench"]),
-    ("tokio-postgres", &["tieout-store", "tieout-testkit", "tieout-bench"]),
+    ("rusqlite", &["tieout-store", "tieout-bench", "tieout-sim"]),
+    ("tokio-postgres", &["tieout-store", "tieout-testkit", "tieout-bench", "tieout-sim"]),
     ("tokio-postgres-rustls", &["tieout-store"]),
     ("deadpool-postgres", &["tieout-store"]),
     ("reqwest", &["tieout-xero", "tieout"]),

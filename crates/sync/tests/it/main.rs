@@ -18,3 +18,4 @@ mod regressions;
 mod rounding;
 mod tokens;
 mod two_way;
+mod verify;

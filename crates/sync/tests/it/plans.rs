@@ -82,7 +82,8 @@ impl Town {
         let names = match &self.app {
             App::Sqlite(_) => "SELECT name AS c FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
             App::Postgres(_) => {
-                "SELECT table_name AS c FROM information_schema.tables WHERE table_schema = current_schema()"
+                "SELECT table_name AS c FROM information_schema.tables WHERE table_schema = current_schema() \
+                 AND table_name <> 'virtual_time'"
             }
         };
         let mut all = BTreeMap::new();

@@ -319,9 +319,10 @@ impl Stage {
             client_secret: app.client_secret.clone().map(Secret::new),
         };
         let settings = EngineSettings { redirect_uri: "http://localhost:8787/callback".into(), ..Default::default() };
+        let store = Store::open(&self.world.url, Arc::new(move || now.now())).await.unwrap();
         let governor = Arc::clone(&self.traps);
         Engine::start(EngineParts {
-            store: Store::open(&self.world.url, Arc::new(move || now.now())).await.unwrap(),
+            store: super::clock::with_clock(store, &self.world.url, self.world.clock.0.clone()).await,
             client: Client::new(
                 ClientSettings::new(endpoints.clone()),
                 self.traps.clone(),

@@ -2,6 +2,7 @@
 //! it, change it or lose it.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
 
+pub mod clock;
 pub mod crash;
 pub mod sql;
 
@@ -158,6 +159,7 @@ impl World {
         let endpoints = Endpoints::at(base);
         let clock = self.clock.clone();
         let now = self.clock.clone();
+        let store = Store::open(&url, Arc::new(move || now.now())).await?;
         let app = &self.emulator.config().app;
         let credentials = ClientCredentials {
             client_id: app.client_id.clone(),
@@ -167,7 +169,7 @@ impl World {
         let mut client = ClientSettings::new(endpoints.clone());
         client.page_size = settings.page_size;
         Engine::start(EngineParts {
-            store: Store::open(&url, Arc::new(move || now.now())).await?,
+            store: clock::with_clock(store, &url, self.clock.0.clone()).await,
             client: Client::new(client, self.wire.clone(), Arc::new(clock.clone()), governor),
             oauth: OAuthClient::new(endpoints, credentials, self.wire.clone()),
             vault: Vault::new(&Secret::new("0a".repeat(32))).unwrap(),

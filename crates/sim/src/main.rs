@@ -1,0 +1,17 @@
+//! The long runs, for developers; `tieout sim` is the same.
+
+use clap::Parser;
+
+fn main() -> std::process::ExitCode {
+    let command = sim::cli::Command::parse();
+    match sim::cli::run(&command, &mut std::io::stdout().lock()) {
+        Ok(true) => std::process::ExitCode::SUCCESS,
+        Ok(false) => std::process::ExitCode::FAILURE,
+        Err(error) => {
+            use std::io::Write;
+            // Nobody is left to be told if this cannot be written either.
+            let _ = writeln!(std::io::stderr(), "{error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! x
+use super::{Report, Size};
+/// x
+pub fn reports(_size: Size) -> Vec<Report> {
+    Vec::new()
+}

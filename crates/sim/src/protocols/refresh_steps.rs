@@ -1,0 +1,521 @@
+//! The state of the refresh protocol and everything that may happen in it.
+
+use super::Step;
+use super::refresh::{Grace, NO_OVERWRITE, NO_STORM, NOT_DELETED, ONE_REFRESHER, Refresh, Variant};
+
+/// The grace, in ticks; Xero's is 60.
+const GRACE: u8 = 12;
+/// `LEASE_S`: 60 s.
+const LEASE: u8 = 2;
+/// How long a process is down, or frozen, at most.
+const AWAY: u8 = 3;
+/// How long a request that nobody waits for may still be on its way.
+const LATE: u8 = 3;
+const WORKERS: [&str; 2] = ["A", "B"];
+
+/// A refresh token, named by what it is to Xero now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Token {
+    /// It will never work again.
+    Dead,
+    /// The last one that was used; works within the grace.
+    Used,
+    /// A successor of it, not used yet.
+    Next(u8),
+}
+
+/// Where a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pc {
+    /// Dead, to be started again.
+    Down,
+    /// Not refreshing.
+    Idle,
+    /// It has the lease (T0), and reads the row again.
+    Locked,
+    /// The intent is durable (T1); the request is about to leave.
+    Ready,
+    /// The request has left (T2).
+    Flying,
+    /// No answer, or none that says what became of it.
+    Unanswered,
+    /// The last try certainly never left.
+    GivenUp,
+    /// `invalid_grant`.
+    Refused,
+    /// A new pair, to be saved (T3).
+    Saving,
+    /// A new pair, in use before it is saved: only of a wrong variant.
+    Using,
+}
+
+/// A process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Worker {
+    /// Where it is.
+    pub pc: Pc,
+    /// Whether it is frozen.
+    pub is_frozen: bool,
+    /// Whether it was, since it took the lease.
+    pub was_frozen: bool,
+    /// Since it died, was frozen, or its request left.
+    pub age: u8,
+    /// Whether the generation that it read is still the row's.
+    pub is_newest: bool,
+    /// The token that it refreshes with.
+    pub token: Token,
+    /// The previous token, as it read it.
+    pub before: Option<Token>,
+    /// The one that it got.
+    pub fresh: Token,
+    /// Whether the intent was there when it read the row.
+    pub was_begun: bool,
+    /// Whether one of its tries may have rotated the token.
+    pub may_have_rotated: bool,
+    /// Whether it tries the previous token.
+    pub is_previous: bool,
+    /// Tries left.
+    pub tries: u8,
+    /// Whether its last refresh failed in this tick.
+    pub is_tired: bool,
+}
+
+const IDLE: Worker = Worker {
+    pc: Pc::Idle,
+    is_frozen: false,
+    was_frozen: false,
+    age: 0,
+    is_newest: false,
+    token: Token::Dead,
+    before: None,
+    fresh: Token::Dead,
+    was_begun: false,
+    may_have_rotated: false,
+    is_previous: false,
+    tries: 0,
+    is_tired: false,
+};
+
+/// Everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct State {
+    /// `refresh_token`.
+    pub current: Token,
+    /// `previous_refresh_token`.
+    pub previous: Option<Token>,
+    /// Whether `refresh_intent_at` is set.
+    pub is_begun: bool,
+    /// Whether the state is `NEEDS_RECONNECT`.
+    pub has_ended: bool,
+    /// Whether the access token is good for a while.
+    pub is_fresh: bool,
+    /// Who has the newest fence of the lease.
+    pub holder: Option<u8>,
+    /// Since it was granted or proved.
+    pub lease: u8,
+    /// The processes.
+    pub workers: [Worker; 2],
+    /// Xero: since the token that is [`Token::Used`] was first used.
+    pub used: u8,
+    /// Xero: the last successor given out.
+    pub last_given: Token,
+    /// A request on its way that nobody waits for, and since when.
+    pub late: Option<(Token, u8)>,
+    /// Losses left.
+    pub losses: u8,
+    /// Deaths left.
+    pub crashes: u8,
+    /// Freezes left.
+    pub freezes: u8,
+    /// Ends of the access token left.
+    pub expiries: u8,
+    /// What a step broke.
+    pub broken: Option<&'static str>,
+}
+
+impl State {
+    pub(super) fn new(machine: &Refresh) -> Self {
+        Self {
+            current: Token::Next(0),
+            previous: None,
+            is_begun: false,
+            has_ended: false,
+            is_fresh: true,
+            holder: None,
+            lease: 0,
+            workers: [IDLE; 2],
+            used: GRACE,
+            last_given: Token::Next(0),
+            late: None,
+            losses: machine.losses,
+            crashes: machine.crashes,
+            freezes: machine.freezes,
+            expiries: machine.expiries + 1,
+            broken: None,
+        }
+    }
+
+    /// Renames every token that anybody has.
+    fn rename(&mut self, by: impl Fn(Token) -> Token) {
+        self.current = by(self.current);
+        self.previous = self.previous.map(&by);
+        self.last_given = by(self.last_given);
+        self.late = self.late.map(|(token, age)| (by(token), age));
+        for worker in &mut self.workers {
+            worker.token = by(worker.token);
+            worker.before = worker.before.map(&by);
+            worker.fresh = by(worker.fresh);
+        }
+    }
+
+    /// A name that nobody's token has.
+    fn free_name(&self) -> Token {
+        let is_taken = |token: Token| {
+            let is_workers =
+                |worker: &Worker| worker.token == token || worker.before == Some(token) || worker.fresh == token;
+            self.current == token
+                || self.previous == Some(token)
+                || self.late.is_some_and(|(late, _)| late == token)
+                || self.workers.iter().any(is_workers)
+        };
+        (0..8).map(Token::Next).find(|token| !is_taken(*token)).unwrap_or(Token::Dead)
+    }
+
+    /// Gives the lease back, if it is still this worker's, and forgets everything.
+    fn leave(&mut self, at: usize) {
+        if self.holder == Some(at as u8) {
+            (self.holder, self.lease) = (None, 0);
+        }
+        self.workers[at] = IDLE;
+    }
+
+    fn holds(&self, at: usize) -> bool {
+        self.holder == Some(at as u8)
+    }
+}
+
+/// Collects what may happen next.
+struct Next<'a> {
+    from: &'a State,
+    by: &'static str,
+    steps: &'a mut Vec<Step<State>>,
+}
+
+impl Next<'_> {
+    fn add(&mut self, what: &'static str, change: impl FnOnce(&mut State)) {
+        let mut to = *self.from;
+        change(&mut to);
+        self.steps.push(Step { by: self.by, what, to });
+    }
+
+    fn loss(&mut self, what: &'static str, change: impl FnOnce(&mut State)) {
+        if self.from.losses > 0 {
+            self.add(what, |to| {
+                to.losses -= 1;
+                change(to);
+            });
+        }
+    }
+}
+
+impl Refresh {
+    /// Whether Xero would take the token now.
+    pub(super) fn works(&self, state: &State, token: Token) -> bool {
+        match token {
+            Token::Dead => false,
+            Token::Used => self.grace != Grace::Strict && state.used < GRACE,
+            Token::Next(_) => true,
+        }
+    }
+
+    /// Xero is asked to refresh with a token: the successor, or none for `invalid_grant`.
+    fn ask(&self, to: &mut State, token: Token) -> Option<Token> {
+        if !self.works(to, token) {
+            return None;
+        }
+        if let Token::Next(_) = token {
+            // The first use ends its parent and its siblings.
+            to.rename(|other| if other == token { Token::Used } else { Token::Dead });
+            to.used = 0;
+        } else {
+            match self.grace {
+                Grace::Same if to.last_given != Token::Dead => return Some(to.last_given),
+                Grace::Newest => to.rename(|other| if other == Token::Used { Token::Used } else { Token::Dead }),
+                _ => {}
+            }
+        }
+        to.last_given = to.free_name();
+        Some(to.last_given)
+    }
+
+    fn lease_ticks(&self) -> u8 {
+        if self.variant == Variant::ShortLock { 1 } else { LEASE }
+    }
+
+    fn may_take_lease(&self, state: &State) -> bool {
+        state.holder.is_none() || state.lease >= self.lease_ticks()
+    }
+
+    fn has_to_refresh(&self, state: &State) -> bool {
+        (!state.has_ended || self.variant == Variant::AsksAgain) && (!state.is_fresh || state.is_begun)
+    }
+
+    /// What a process may do next.
+    pub(super) fn work(&self, state: &State, at: usize, steps: &mut Vec<Step<State>>) {
+        let worker = &state.workers[at];
+        let mut next = Next { from: state, by: WORKERS[at], steps };
+        if worker.is_frozen {
+            return next.add("thaws", |to| {
+                to.workers[at].is_frozen = false;
+                to.workers[at].was_frozen = true;
+                to.workers[at].age = 0;
+            });
+        }
+        if state.crashes > 0 && worker.pc != Pc::Down {
+            next.add("dies", |to| {
+                to.crashes -= 1;
+                to.workers[at] = Worker { pc: Pc::Down, ..IDLE };
+            });
+        }
+        if state.freezes > 0 && !matches!(worker.pc, Pc::Down | Pc::Idle | Pc::Flying) {
+            next.add("is frozen", |to| {
+                to.freezes -= 1;
+                to.workers[at].is_frozen = true;
+                to.workers[at].age = 0;
+            });
+        }
+        match worker.pc {
+            Pc::Down => next.add("is started again", |to| to.workers[at] = IDLE),
+            Pc::Idle => {
+                if self.has_to_refresh(state) && self.may_take_lease(state) {
+                    next.add("takes the lease of the refresh", |to| {
+                        (to.holder, to.lease) = (Some(at as u8), 0);
+                        to.workers[at] = Worker { pc: Pc::Locked, ..IDLE };
+                    });
+                }
+            }
+            Pc::Locked => self.begin(state, at, &mut next),
+            Pc::Ready if self.is_fenced && worker.was_frozen => {
+                next.add("its deadline has passed: asks nothing", |to| to.leave(at));
+            }
+            Pc::Ready => next.add("asks xero (T2)", |to| {
+                to.workers[at].pc = Pc::Flying;
+                to.workers[at].age = 0;
+                let is_other = |other: &Worker| other.pc == Pc::Flying && !other.was_frozen;
+                if !to.workers[at].was_frozen {
+                    if to.has_ended {
+                        to.broken = Some(NO_STORM);
+                    } else if to.workers.iter().filter(|other| is_other(other)).count() > 1 {
+                        to.broken = Some(ONE_REFRESHER);
+                    }
+                }
+            }),
+            Pc::Flying => self.fly(state, at, &mut next),
+            Pc::Unanswered => self.try_again(state, at, &mut next),
+            Pc::GivenUp => self.abandon(state, at, &mut next),
+            Pc::Refused => self.refused(state, at, &mut next),
+            Pc::Saving if self.variant == Variant::SavedAfterUse => {
+                next.add("uses the new pair", |to| to.workers[at].pc = Pc::Using);
+            }
+            Pc::Saving | Pc::Using => self.save(state, at, &mut next),
+        }
+    }
+
+    /// `refresh`: the row is read again under the lease, and the intent made durable (T1).
+    fn begin(&self, state: &State, at: usize, next: &mut Next<'_>) {
+        if !self.has_to_refresh(state) {
+            return next.add("the last holder has just finished", |to| to.leave(at));
+        }
+        if !state.holds(at) {
+            return next.add("LeaseLost", |to| to.leave(at));
+        }
+        next.add("begin_refresh: the intent is durable (T1)", |to| {
+            let was_begun = to.is_begun;
+            to.is_begun = self.variant != Variant::NoIntent;
+            to.lease = 0;
+            let worker = &mut to.workers[at];
+            worker.pc = Pc::Ready;
+            worker.is_newest = true;
+            worker.token = state.current;
+            worker.before = state.previous;
+            worker.was_begun = was_begun;
+            worker.tries = 1;
+        });
+    }
+
+    /// The request, and what comes of it.
+    fn fly(&self, state: &State, at: usize, next: &mut Next<'_>) {
+        let token = state.workers[at].token;
+        let answer = |to: &mut State| {
+            let given = self.ask(to, token);
+            let worker = &mut to.workers[at];
+            worker.age = 0;
+            match given {
+                Some(fresh) => (worker.pc, worker.fresh) = (Pc::Saving, fresh),
+                None => worker.pc = Pc::Refused,
+            }
+        };
+        next.add("xero answers", answer);
+        let unanswered = |to: &mut State| {
+            to.workers[at].pc = Pc::Unanswered;
+            to.workers[at].may_have_rotated = true;
+            to.workers[at].age = 0;
+        };
+        next.loss("xero answers, the answer is lost", |to| {
+            self.ask(to, token);
+            unanswered(to);
+        });
+        next.loss("it is not sent", |to| {
+            to.workers[at].pc = Pc::Unanswered;
+            to.workers[at].age = 0;
+        });
+        if self.may_be_late && state.late.is_none() {
+            next.loss("no answer, the request is still on its way", |to| {
+                to.late = Some((token, 0));
+                unanswered(to);
+            });
+        }
+        if state.crashes > 0 {
+            next.add("dies, and xero answers", |to| {
+                to.crashes -= 1;
+                self.ask(to, token);
+                to.workers[at] = Worker { pc: Pc::Down, ..IDLE };
+            });
+        }
+    }
+
+    /// `send`: the same token again while nobody knows, with the lease proved before each try.
+    fn try_again(&self, state: &State, at: usize, next: &mut Next<'_>) {
+        let worker = &state.workers[at];
+        if worker.tries == 0 {
+            if worker.is_previous || worker.was_begun || worker.may_have_rotated {
+                return next.add("gives up for now; the intent stays", |to| {
+                    to.leave(at);
+                    to.workers[at].is_tired = true;
+                });
+            }
+            return next.add("knows that nothing was sent", |to| to.workers[at].pc = Pc::GivenUp);
+        }
+        if state.holds(at) {
+            next.add("proves the lease and tries again", |to| {
+                to.lease = 0;
+                to.workers[at].pc = Pc::Ready;
+                to.workers[at].tries -= 1;
+            });
+        } else {
+            next.add("LeaseLost", |to| to.leave(at));
+        }
+    }
+
+    /// `abandon_refresh`.
+    fn abandon(&self, state: &State, at: usize, next: &mut Next<'_>) {
+        if !state.holds(at) && self.variant != Variant::AbandonedWithoutFence {
+            return next.add("LeaseLost", |to| to.leave(at));
+        }
+        next.add("abandon_refresh: the intent is taken back", |to| {
+            if to.workers[at].is_newest {
+                to.is_begun = false;
+            }
+            to.leave(at);
+            to.workers[at].is_tired = true;
+        });
+    }
+
+    /// `refused`: `invalid_grant`.
+    fn refused(&self, state: &State, at: usize, next: &mut Next<'_>) {
+        let worker = &state.workers[at];
+        if self.variant == Variant::InvalidDeletes {
+            return next.add("deletes the tokens", |to| to.broken = Some(NOT_DELETED));
+        }
+        if !worker.is_newest && state.is_fresh && !state.is_begun {
+            return next.add("somebody has saved newer tokens: uses those", |to| to.leave(at));
+        }
+        let has_previous = !worker.is_previous && worker.before.is_some();
+        let is_proved = !(has_previous && self.variant == Variant::PreviousUnproved);
+        if is_proved && !state.holds(at) {
+            return next.add("LeaseLost", |to| to.leave(at));
+        }
+        if has_previous {
+            return next.add("will try the token before", |to| {
+                if is_proved {
+                    to.lease = 0;
+                }
+                let worker = &mut to.workers[at];
+                worker.token = worker.before.unwrap_or(Token::Dead);
+                worker.before = None;
+                (worker.is_previous, worker.tries, worker.pc) = (true, 1, Pc::Ready);
+            });
+        }
+        next.add("mark_needs_reconnect", |to| {
+            if to.workers[at].is_newest {
+                (to.has_ended, to.is_begun) = (true, false);
+            }
+            to.leave(at);
+        });
+    }
+
+    /// `save`, with or without the lease: as long as no newer generation is there, these are the newest tokens (T3).
+    fn save(&self, state: &State, at: usize, next: &mut Next<'_>) {
+        let worker = state.workers[at];
+        let is_checked = self.variant != Variant::NoGeneration;
+        if self.is_fenced && !state.holds(at) && worker.is_newest {
+            return next.add("LeaseLost: the holder asks again with the same token", |to| to.leave(at));
+        }
+        if worker.is_newest || !is_checked {
+            return next.add("finish_refresh: the new pair is durable (T3)", |to| {
+                if !worker.is_newest {
+                    to.broken = Some(NO_OVERWRITE);
+                }
+                (to.current, to.previous) = (worker.fresh, Some(worker.token));
+                (to.is_begun, to.is_fresh, to.has_ended) = (false, true, false);
+                for other in &mut to.workers {
+                    other.is_newest = false;
+                }
+                to.leave(at);
+            });
+        }
+        next.add("a newer generation is there: drops its pair", |to| to.leave(at));
+    }
+
+    /// Xero's late requests, the end of the access token, and time.
+    pub(super) fn world(&self, state: &State, steps: &mut Vec<Step<State>>) {
+        let mut next = Next { from: state, by: "xero", steps };
+        if let Some((token, _)) = state.late {
+            next.add("a late request arrives", |to| {
+                to.late = None;
+                self.ask(to, token);
+            });
+            next.add("a late request is lost", |to| to.late = None);
+        }
+        next.by = "time";
+        if state.is_fresh && state.expiries > 0 {
+            next.add("the access token ends", |to| {
+                to.is_fresh = false;
+                to.expiries -= 1;
+            });
+        }
+        let may_wait = |worker: &Worker| match worker.pc {
+            _ if worker.is_frozen => worker.age < AWAY,
+            Pc::Down => worker.age < AWAY,
+            Pc::Flying => worker.age < 1,
+            Pc::Using => true,
+            // What was begun is finished first of all (`finish_open_refreshes`, `keep_tokens`); the rest may wait.
+            Pc::Idle => worker.is_tired || !state.is_begun || state.has_ended || !self.may_take_lease(state),
+            _ => false,
+        };
+        if !state.workers.iter().all(may_wait) {
+            return;
+        }
+        next.add("passes", |to| {
+            to.used = (to.used + 1).min(GRACE);
+            to.lease = if to.holder.is_some() { (to.lease + 1).min(LEASE) } else { 0 };
+            to.late = to.late.map(|(token, age)| (token, age + 1)).filter(|(_, age)| *age <= LATE);
+            for worker in &mut to.workers {
+                worker.is_tired = false;
+                if worker.is_frozen || matches!(worker.pc, Pc::Down | Pc::Flying) {
+                    worker.age += 1;
+                }
+            }
+        });
+    }
+}
