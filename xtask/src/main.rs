@@ -1,9 +1,10 @@
-//! Chores of the repository: `cargo run -p xtask -- tidy` checks its rules.
+//! Chores of the repository: `cargo run -p xtask -- tidy` checks its rules, `… -- zoo` hunts planted bugs.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program")]
 
 mod repository;
 mod rust_source;
 mod tidy;
+mod zoo;
 
 use std::process::ExitCode;
 
@@ -12,8 +13,9 @@ use repository::Repository;
 fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("tidy") => run_tidy(),
+        Some("zoo") => zoo::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         _ => {
-            eprintln!("usage: cargo run -p xtask -- tidy");
+            eprintln!("usage: cargo run -p xtask -- tidy|zoo");
             ExitCode::from(2)
         }
     }

@@ -118,7 +118,7 @@ pub enum When {
 pub struct FaultRule {
     /// HTTP method; empty matches every method.
     pub method: String,
-    /// A part of the path (or, with a `?` in it, of path and query); empty matches every path.
+    /// A part of the path (or, with a `?` or `&` in it, of path and query); empty matches every path.
     pub path_contains: String,
     /// Only calls for this organisation.
     pub tenant: Option<Uuid>,
@@ -237,7 +237,7 @@ impl FaultRule {
     }
 
     fn matches_path(&self, request: &Request) -> bool {
-        if self.path_contains.contains('?') {
+        if self.path_contains.contains(['?', '&']) {
             format!("{}?{}", request.path, request.query).contains(&self.path_contains)
         } else {
             request.path.contains(&self.path_contains)

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::checks::Violation;
-use crate::fields::{Fields, Sides, is_gone};
-use crate::sides::Listed;
+use crate::fields::{Fields, is_gone};
+use crate::sides::Scene;
 use crate::snapshot::Snapshot;
 
 /// Marks that one step may make.
@@ -89,18 +89,7 @@ pub enum Fate {
     Lost,
 }
 
-/// Both sides and the lists, put in order once for many edits.
-struct Judge<'a> {
-    snapshot: &'a Snapshot,
-    sides: Sides,
-    listed: Listed,
-}
-
-impl<'a> Judge<'a> {
-    fn new(snapshot: &'a Snapshot) -> Self {
-        Self { snapshot, sides: Sides::of(snapshot), listed: Listed::of(snapshot) }
-    }
-
+impl Scene<'_> {
     /// The two names of an edit's record.
     fn pair(&self, mark: &Mark) -> (Option<i64>, Option<Uuid>) {
         match mark.who {
@@ -174,24 +163,23 @@ impl<'a> Judge<'a> {
 
 /// What became of one edit.
 pub fn fate_of(snapshot: &Snapshot, mark: &Mark) -> Fate {
-    Judge::new(snapshot).fate(mark)
+    Scene::of(snapshot).fate(mark)
 }
 
 /// How many edits ended how.
 pub fn edits_of(snapshot: &Snapshot, marks: &[Mark]) -> BTreeMap<Fate, usize> {
-    let judge = Judge::new(snapshot);
+    let scene = Scene::of(snapshot);
     let mut sums = BTreeMap::new();
     for mark in marks {
-        *sums.entry(judge.fate(mark)).or_default() += 1;
+        *sums.entry(scene.fate(mark)).or_default() += 1;
     }
     sums
 }
 
 /// Edits that are nowhere: neither on both sides, nor written over by somebody who saw them, nor in a conflict or failure
 /// (I-L1 and I-L2; I-L2w for those that were made while a request was on its way).
-pub(crate) fn lost(snapshot: &Snapshot, marks: &[Mark]) -> Vec<Violation> {
-    let judge = Judge::new(snapshot);
-    let is_lost = |mark: &&Mark| judge.fate(mark) == Fate::Lost;
+pub(crate) fn lost(scene: &Scene<'_>, marks: &[Mark]) -> Vec<Violation> {
+    let is_lost = |mark: &&Mark| scene.fate(mark) == Fate::Lost;
     let told = |mark: &Mark| {
         let invariant = match (mark.by, mark.is_in_flight) {
             (By::App, _) => "I-L1",
@@ -199,26 +187,30 @@ pub(crate) fn lost(snapshot: &Snapshot, marks: &[Mark]) -> Vec<Violation> {
             (By::Xero, true) => "I-L2w",
         };
         let (text, kind, who, field) = (token(mark.number), mark.kind, mark.who, mark.field);
-        let (app, xero) = (judge.app(mark), judge.xero(mark));
+        let (app, xero) = (scene.app(mark), scene.xero(mark));
         Violation::new(invariant, format!("{text} on {kind} {who:?} {field} is lost: app {app:?} xero {xero:?}"))
     };
     marks.iter().filter(is_lost).map(told).collect()
 }
 
 /// Values that an edit took away and that stand on a side again (I-L7): somebody's older write landed on a newer one.
-pub(crate) fn came_back(snapshot: &Snapshot, marks: &[Mark]) -> Vec<Violation> {
-    let judge = Judge::new(snapshot);
+pub(crate) fn came_back(scene: &Scene<'_>, marks: &[Mark]) -> Vec<Violation> {
     let mut found = Vec::new();
     for mark in marks.iter().filter(|mark| !mark.is_superseded && !mark.is_seen) {
         let Some(text) = mark.back_from.map(token) else { continue };
-        let (local, xero) = judge.pair(mark);
-        if judge.listed.has(mark.kind, local, xero) || judge.is_removed(mark) {
+        let (local, xero) = scene.pair(mark);
+        if scene.listed.has(mark.kind, local, xero) || scene.is_removed(mark) {
             continue;
         }
-        let holds = |fields: Option<&Fields>| fields.and_then(|of| of.get(mark.field)).is_some_and(|value| value.contains(&text));
-        if holds(judge.app(mark)) || holds(judge.xero(mark)) {
+        let holds = |fields: Option<&Fields>| {
+            fields.and_then(|of| of.get(mark.field)).is_some_and(|value| value.contains(&text))
+        };
+        if holds(scene.app(mark)) || holds(scene.xero(mark)) {
             let (kind, who, field) = (mark.kind, mark.who, mark.field);
-            found.push(Violation::new("I-L7", format!("{field} of {kind} {who:?} is {text} again, which was taken back")));
+            found.push(Violation::new(
+                "I-L7",
+                format!("{field} of {kind} {who:?} is {text} again, which was taken back"),
+            ));
         }
     }
     found

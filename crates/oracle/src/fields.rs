@@ -150,7 +150,8 @@ impl Sides {
         let to_xero = snapshot.links.iter().map(|link| ((link.kind.clone(), link.local), link.xero)).collect();
         let local = |link: &Link| ((link.kind.clone(), link.xero), link.local);
         let to_local = snapshot.links.iter().map(local).collect();
-        let app = snapshot.app.iter().map(|((kind, id), row)| ((*kind, *id), app_fields(kind, row, &to_xero))).collect();
+        let app =
+            snapshot.app.iter().map(|((kind, id), row)| ((*kind, *id), app_fields(kind, row, &to_xero))).collect();
         let xero = snapshot.xero.iter().map(|((kind, id), record)| ((*kind, *id), xero_fields(kind, record))).collect();
         Self { app, xero, to_xero, to_local }
     }

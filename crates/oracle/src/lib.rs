@@ -15,10 +15,13 @@ mod checks;
 mod edits;
 mod fields;
 mod lists;
+pub mod merge;
 mod money;
 mod passage;
 mod sides;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use checks::{Checks, Violation};
@@ -45,14 +48,15 @@ pub fn judge_always(snapshot: &Snapshot, marks: &[Mark], checks: &Checks) -> Vec
 /// What must hold once edits and faults have stopped and the engine says that nothing is left to do.
 pub fn judge_rest(snapshot: &Snapshot, marks: &[Mark], checks: &Checks) -> Vec<Violation> {
     let mut found = judge_always(snapshot, marks, checks);
-    found.extend(sides::differences(snapshot));
-    found.extend(sides::unexplained_removals(snapshot, marks));
-    found.extend(money::apart(snapshot));
-    found.extend(edits::lost(snapshot, marks));
-    found.extend(edits::came_back(snapshot, marks));
-    found.extend(lists::refusals(snapshot));
-    found.extend(lists::stuck(snapshot));
-    found.extend(lists::waiting(snapshot));
+    let scene = sides::Scene::of(snapshot);
+    found.extend(sides::differences(&scene));
+    found.extend(sides::unexplained_removals(&scene, marks));
+    found.extend(money::apart(&scene));
+    found.extend(edits::lost(&scene, marks));
+    found.extend(edits::came_back(&scene, marks));
+    found.extend(lists::refusals(&scene));
+    found.extend(lists::stuck(&scene));
+    found.extend(lists::waiting(&scene));
     found.extend(lists::audit(snapshot));
     checks.keep(found)
 }

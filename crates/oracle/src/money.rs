@@ -3,16 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
+use uuid::Uuid;
 
 use crate::checks::Violation;
 use crate::edits::{Mark, tokens_in};
-use crate::fields::{Fields, Sides, is_gone};
-use crate::sides::Listed;
+use crate::fields::{Fields, is_gone};
+use crate::sides::Scene;
 use crate::snapshot::Snapshot;
 
 /// Two live payments in Xero never come from one payment of the App, and what we made never exceeds it (I-S5).
 pub(crate) fn payments(snapshot: &Snapshot, marks: &[Mark]) -> Vec<Violation> {
     let known: BTreeSet<usize> = marks.iter().filter(|mark| mark.kind == "payment").map(|mark| mark.number).collect();
+    let links = snapshot.links.iter().filter(|link| link.kind == "payment");
+    let locals: BTreeMap<Uuid, i64> = links.map(|link| (link.xero, link.local)).collect();
     let mut made: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     let mut found = Vec::new();
     for ((kind, id), record) in snapshot.xero.iter().filter(|((kind, _), _)| *kind == "payment") {
@@ -24,7 +27,7 @@ pub(crate) fn payments(snapshot: &Snapshot, marks: &[Mark]) -> Vec<Violation> {
                 made.entry(number).or_default().push(id.to_string());
             }
         }
-        let Some(row) = snapshot.local_of(kind, *id).and_then(|local| snapshot.app.get(&(*kind, local))) else { continue };
+        let Some(row) = locals.get(id).and_then(|local| snapshot.app.get(&(*kind, *local))) else { continue };
         let amount = row.columns.get("amount").and_then(|text| text.parse::<Decimal>().ok());
         let there = record["Amount"].to_string().trim_matches('"').parse::<Decimal>().ok();
         if let (Some(here), Some(there)) = (amount, there)
@@ -39,9 +42,9 @@ pub(crate) fn payments(snapshot: &Snapshot, marks: &[Mark]) -> Vec<Violation> {
 }
 
 /// Sums that differ between the sides, by kind, currency and status, over what is not listed (I-M3).
-pub(crate) fn apart(snapshot: &Snapshot) -> Vec<Violation> {
+pub(crate) fn apart(scene: &Scene<'_>) -> Vec<Violation> {
     const COLUMNS: [&str; 6] = ["total", "total_tax", "amount_due", "amount_paid", "amount_credited", "amount"];
-    let (sides, listed) = (Sides::of(snapshot), Listed::of(snapshot));
+    let Scene { sides, listed, .. } = scene;
     let mut sums: BTreeMap<String, (Decimal, Decimal)> = BTreeMap::new();
     let mut add = |kind: &str, fields: &Fields, is_app: bool| {
         let text = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();

@@ -36,7 +36,9 @@ fn relinked(before: &Snapshot, after: &Snapshot) -> Vec<Violation> {
     let changed = after.links.iter().filter(|link| {
         was.get(&key(link)).is_some_and(|xero| *xero != link.xero) && !said.contains(&(&link.kind, link.local))
     });
-    let told = |link: &Link| format!("{} {} was linked with {:?} and is with {}", link.kind, link.local, was.get(&key(link)), link.xero);
+    let told = |link: &Link| {
+        format!("{} {} was linked with {:?} and is with {}", link.kind, link.local, was.get(&key(link)), link.xero)
+    };
     changed.map(|link| Violation::new("I-S2", told(link))).collect()
 }
 

@@ -31,6 +31,24 @@ pub struct Extent {
     pub all: usize,
 }
 
+/// A moment put in order once for many questions.
+pub(crate) struct Scene<'a> {
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) sides: Sides,
+    pub(crate) listed: Listed,
+}
+
+impl<'a> Scene<'a> {
+    pub(crate) fn of(snapshot: &'a Snapshot) -> Self {
+        Self { snapshot, sides: Sides::of(snapshot), listed: Listed::of(snapshot) }
+    }
+
+    /// Whether a record of the App is listed, under whichever name.
+    pub(crate) fn is_listed(&self, kind: &str, local: i64) -> bool {
+        self.listed.has(kind, Some(local), self.sides.xero_of(kind, local))
+    }
+}
+
 /// What the engine says is not in order, by record.
 pub(crate) struct Listed {
     local: BTreeSet<(String, i64)>,
@@ -64,8 +82,8 @@ impl Listed {
 }
 
 /// What differs and is not listed (I-C5; I-M2 and I-M5 for money).
-pub(crate) fn differences(snapshot: &Snapshot) -> Vec<Violation> {
-    let (sides, listed) = (Sides::of(snapshot), Listed::of(snapshot));
+pub(crate) fn differences(scene: &Scene<'_>) -> Vec<Violation> {
+    let Scene { sides, listed, .. } = scene;
     let mut found = Vec::new();
     for ((kind, local), app) in &sides.app {
         let xero = sides.xero_of(kind, *local);
@@ -136,7 +154,9 @@ pub(crate) fn duplicates(snapshot: &Snapshot, marks: &[Mark]) -> Vec<Violation> 
         }
     }
     let twice = seen.into_iter().filter(|(_, all)| all.len() > 1);
-    twice.map(|((kind, name), all)| Violation::new("I-S1", format!("{kind} {name:?} stands twice in xero: {all:?}"))).collect()
+    twice
+        .map(|((kind, name), all)| Violation::new("I-S1", format!("{kind} {name:?} stands twice in xero: {all:?}")))
+        .collect()
 }
 
 /// Links are one to one (I-S2).
@@ -157,8 +177,8 @@ pub(crate) fn bijection(snapshot: &Snapshot) -> Vec<Violation> {
 }
 
 /// Records that somebody made and that are gone on a side though nobody took them away (I-D1).
-pub(crate) fn unexplained_removals(snapshot: &Snapshot, marks: &[Mark]) -> Vec<Violation> {
-    let sides = Sides::of(snapshot);
+pub(crate) fn unexplained_removals(scene: &Scene<'_>, marks: &[Mark]) -> Vec<Violation> {
+    let sides = &scene.sides;
     let pair = |mark: &Mark| match mark.who {
         Who::Local(local) => (Some(local), sides.xero_of(mark.kind, local)),
         Who::Xero(xero) => (sides.local_of(mark.kind, xero), Some(xero)),
@@ -191,8 +211,8 @@ pub(crate) fn unexplained_removals(snapshot: &Snapshot, marks: &[Mark]) -> Vec<V
 
 /// How much of the App's books is listed: a list of excuses is no agreement.
 pub fn extent(snapshot: &Snapshot) -> Extent {
-    let listed = Listed::of(snapshot);
-    let is_listed = |(kind, local): &&(&'static str, i64)| listed.has(kind, Some(*local), snapshot.xero_of(kind, *local));
+    let scene = Scene::of(snapshot);
+    let is_listed = |(kind, local): &&(&'static str, i64)| scene.is_listed(kind, *local);
     Extent { listed: snapshot.app.keys().filter(is_listed).count(), all: snapshot.app.len() }
 }
 

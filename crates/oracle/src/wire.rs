@@ -49,7 +49,8 @@ pub fn judge_audit(calls: &[Call], snapshot: &Snapshot, checks: &Checks) -> Vec<
     let mut found = Vec::new();
     for call in calls.iter().filter(|call| is_write(call)) {
         let Some(key) = call.key.as_deref() else {
-            found.push(Violation::new("I-A1", format!("call {} {} {} has no key", call.number, call.method, call.path)));
+            found
+                .push(Violation::new("I-A1", format!("call {} {} {} has no key", call.number, call.method, call.path)));
             continue;
         };
         let times = kept.get(key).copied().unwrap_or(0);
@@ -110,7 +111,10 @@ fn keys(calls: &[&Call]) -> Vec<Violation> {
         };
         let old = first.entry(key).or_insert(call);
         if (&old.method, &old.path, &old.body) != (&call.method, &call.path, &call.body) {
-            found.push(Violation::new("I-S4", format!("{} uses the key of call {} for another request", about(), old.number)));
+            found.push(Violation::new(
+                "I-S4",
+                format!("{} uses the key of call {} for another request", about(), old.number),
+            ));
         }
     }
     found
@@ -169,7 +173,8 @@ fn after_disconnect(calls: &[&Call]) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut since = None;
     for call in calls {
-        if call.method == "DELETE" && call.path.to_ascii_lowercase().starts_with("/connections/") && call.status == 204 {
+        if call.method == "DELETE" && call.path.to_ascii_lowercase().starts_with("/connections/") && call.status == 204
+        {
             since = Some(0);
         } else if call.path.ends_with("/connect/token") && tokens::is_consent(call) {
             since = None;
@@ -178,7 +183,8 @@ fn after_disconnect(calls: &[&Call]) -> Vec<Violation> {
         {
             *count += 1;
             if *count > 1 {
-                let what = format!("call {} {} {} after the end of the connection", call.number, call.method, call.path);
+                let what =
+                    format!("call {} {} {} after the end of the connection", call.number, call.method, call.path);
                 found.push(Violation::new("I-X2", what));
             }
         }

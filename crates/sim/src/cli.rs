@@ -18,22 +18,53 @@ use crate::stage::Plan;
 #[derive(Debug, Parser)]
 #[command(name = "sim", version)]
 pub struct Command {
+    /// What to do
     #[command(subcommand)]
-    what: What,
+    pub what: What,
 }
 
+/// What can be done.
 #[derive(Debug, Subcommand)]
-enum What {
+pub enum What {
     /// Plays many seeds; ends with an error if any breaks a rule
     Run(Run),
     /// Plays one seed again and tells what happened
     Replay(Replay),
     /// Leaves out edits and faults of a failing seed for as long as it still fails
     Shrink(Shrink),
+    /// Kills the process of every scenario at every place; ends with an error if any breaks a rule
+    CrashPoints(crate::scenarios::CrashPoints),
+    /// Explores the protocols' models, right and wrong ones, to the last state
+    Models(Models),
+    /// Merges random records on two sides until they agree, against a merge written anew
+    Merge(Merge),
 }
 
+/// Explores the protocols' models.
 #[derive(Debug, Args)]
-struct Run {
+pub struct Models {
+    /// Also the large ones, which take minutes
+    #[arg(long)]
+    full: bool,
+}
+
+/// Plays the merge.
+#[derive(Debug, Args)]
+pub struct Merge {
+    /// How many cases
+    #[arg(long, default_value_t = 1_000_000)]
+    cases: u64,
+    /// The first of them
+    #[arg(long, default_value = "1", value_parser = seed)]
+    first: u64,
+    /// Threads; as many as there are cores unless told
+    #[arg(long)]
+    jobs: Option<NonZero<usize>>,
+}
+
+/// Plays many seeds.
+#[derive(Debug, Args)]
+pub struct Run {
     /// How many seeds
     #[arg(long, default_value_t = 1_000)]
     seeds: u64,
@@ -49,10 +80,17 @@ struct Run {
     /// Stops at the first seed that breaks a rule
     #[arg(long)]
     fail_fast: bool,
+    /// Rules that are not looked at, e.g. I-L1
+    #[arg(long, value_delimiter = ',')]
+    without_check: Vec<String>,
+    /// Tells as JSON which seeds broke which rules, and nothing else
+    #[arg(long)]
+    json: bool,
 }
 
+/// One seed, or a part of it.
 #[derive(Debug, Args)]
-struct Chosen {
+pub struct Chosen {
     /// The seed, e.g. 0x5eed41
     #[arg(value_parser = seed)]
     seed: u64,
@@ -67,8 +105,9 @@ struct Chosen {
     kill_at: Option<u64>,
 }
 
+/// Plays one seed again.
 #[derive(Debug, Args)]
-struct Replay {
+pub struct Replay {
     #[command(flatten)]
     chosen: Chosen,
     /// Tells every event, not only the last ones
@@ -76,8 +115,9 @@ struct Replay {
     trace: bool,
 }
 
+/// Makes a failing seed smaller.
 #[derive(Debug, Args)]
-struct Shrink {
+pub struct Shrink {
     #[command(flatten)]
     chosen: Chosen,
 }
@@ -94,9 +134,12 @@ fn seed(text: &str) -> Result<u64, String> {
 ///
 /// # Errors
 /// When what was found cannot be written, or the words make no sense.
-pub fn run(command: &Command, out: &mut dyn Write) -> anyhow::Result<bool> {
-    match &command.what {
+pub fn run(what: &What, out: &mut dyn Write) -> anyhow::Result<bool> {
+    match what {
+        What::Models(models) => run_models(models, out),
+        What::Merge(merge) => run_merge(merge, out),
         What::Run(run) => run_many(run, out),
+        What::CrashPoints(points) => quietly(|| points.run(out)),
         What::Replay(replay) => {
             let mut choice = replay.chosen.choice()?;
             choice.plan.is_told = replay.trace;
@@ -154,6 +197,9 @@ struct Sums {
 
 fn run_many(run: &Run, out: &mut dyn Write) -> anyhow::Result<bool> {
     let jobs = run.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
+    let left_out = |checks: oracle::Checks, check: &String| checks.without(check);
+    let choice =
+        Choice { checks: run.without_check.iter().fold(Choice::default().checks, left_out), ..Choice::default() };
     let next = AtomicU64::new(0);
     let sums = Mutex::new(Sums::default());
     let clock = xero::SystemClock;
@@ -169,9 +215,9 @@ fn run_many(run: &Run, out: &mut dyn Write) -> anyhow::Result<bool> {
                             return;
                         }
                         let seed = run.first.wrapping_add(at);
-                        let report = play(seed, &Choice::default());
-                        let again = (run.twice > 0 && at.is_multiple_of(run.twice))
-                            .then(|| play(seed, &Choice::default()).trace_hash);
+                        let report = play(seed, &choice);
+                        let again =
+                            (run.twice > 0 && at.is_multiple_of(run.twice)).then(|| play(seed, &choice).trace_hash);
                         if let Ok(mut sums) = sums.lock() {
                             sums.add(&report, again);
                         }
@@ -182,7 +228,11 @@ fn run_many(run: &Run, out: &mut dyn Write) -> anyhow::Result<bool> {
     });
     let took = xero::Clock::uptime(&clock).saturating_sub(started);
     let sums = sums.into_inner().map_err(|_| anyhow::anyhow!("a thread of the simulation failed"))?;
-    sums.tell(took, jobs, out)?;
+    if run.json {
+        writeln!(out, "{}", sums.json())?;
+    } else {
+        sums.tell(took, jobs, out)?;
+    }
     Ok(sums.failed.is_empty())
 }
 
@@ -200,6 +250,19 @@ impl Sums {
             let what = "played twice it was not the same run".to_owned();
             self.failed.entry("determinism").or_default().push((report.seed, what));
         }
+    }
+
+    /// For programs: which seeds broke which rules.
+    fn json(&self) -> serde_json::Value {
+        let mut seeds: BTreeMap<u64, BTreeSet<&str>> = BTreeMap::new();
+        for (invariant, cases) in &self.failed {
+            for (seed, _) in cases {
+                seeds.entry(*seed).or_default().insert(invariant);
+            }
+        }
+        let failed: Vec<_> =
+            seeds.iter().map(|(seed, broken)| serde_json::json!({ "seed": seed, "broken": broken })).collect();
+        serde_json::json!({ "seeds": self.seeds, "failed": failed })
     }
 
     fn tell(&self, took: Duration, jobs: usize, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -254,7 +317,12 @@ fn tell(report: &Report, with_story: bool, out: &mut dyn Write) -> anyhow::Resul
     for found in &report.violations {
         writeln!(out, "BROKEN {found}")?;
     }
-    writeln!(out, "trace {:016x}: {}", report.trace_hash, if report.holds() { "all rules hold" } else { "rules are broken" })?;
+    writeln!(
+        out,
+        "trace {:016x}: {}",
+        report.trace_hash,
+        if report.holds() { "all rules hold" } else { "rules are broken" }
+    )?;
     Ok(())
 }
 
@@ -312,4 +380,73 @@ pub fn smaller(seed: u64, mut choice: Choice) -> anyhow::Result<(Report, Choice)
         piece /= 2;
     }
     Ok((best, choice))
+}
+
+fn run_models(models: &Models, out: &mut dyn Write) -> anyhow::Result<bool> {
+    use crate::protocols::{Size, all, table};
+    let reports = all(if models.full { Size::Full } else { Size::Ci });
+    write!(out, "{}", table(&reports))?;
+    let others: Vec<_> = reports.iter().filter(|report| !report.is_as_expected()).collect();
+    for report in &others {
+        writeln!(out, "BROKEN {report}")?;
+    }
+    Ok(others.is_empty())
+}
+
+fn absorb(sum: &mut crate::merging::Outcome, more: crate::merging::Outcome) {
+    sum.cases += more.cases;
+    sum.conflicts += more.conflicts;
+    for (sum, more) in sum.rounds.iter_mut().zip(more.rounds) {
+        *sum += more;
+    }
+    for (what, count) in more.reached {
+        *sum.reached.entry(what).or_default() += count;
+    }
+    sum.failures.extend(more.failures);
+}
+
+/// Cases that a thread takes at once.
+const HANDFUL: u64 = 10_000;
+
+fn run_merge(merge: &Merge, out: &mut dyn Write) -> anyhow::Result<bool> {
+    let jobs = merge.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
+    let next = AtomicU64::new(0);
+    let all = Mutex::new(crate::merging::Outcome::default());
+    let clock = xero::SystemClock;
+    let started = xero::Clock::uptime(&clock);
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                loop {
+                    let from = next.fetch_add(HANDFUL, Ordering::Relaxed);
+                    if from >= merge.cases {
+                        return;
+                    }
+                    let count = HANDFUL.min(merge.cases - from);
+                    let outcome = crate::merging::run(merge.first.wrapping_add(from), count);
+                    if let Ok(mut all) = all.lock() {
+                        absorb(&mut all, outcome);
+                    }
+                }
+            });
+        }
+    });
+    let took = xero::Clock::uptime(&clock).saturating_sub(started);
+    let all = all.into_inner().map_err(|_| anyhow::anyhow!("a thread of the simulation failed"))?;
+    let per_second = u128::from(all.cases) * 1_000 / took.as_millis().max(1);
+    writeln!(
+        out,
+        "{} cases, {} conflicts, at rest after {:?} rounds, in {} s on {jobs} threads: {per_second} cases/s",
+        all.cases,
+        all.conflicts,
+        all.rounds,
+        took.as_secs()
+    )?;
+    for (what, count) in &all.reached {
+        writeln!(out, "  {count:>9}  {what}")?;
+    }
+    for failure in &all.failures {
+        writeln!(out, "BROKEN 0x{:x}: {}\n{}", failure.seed, failure.what, failure.shrunk)?;
+    }
+    Ok(all.failures.is_empty())
 }

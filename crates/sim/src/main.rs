@@ -4,7 +4,7 @@ use clap::Parser;
 
 fn main() -> std::process::ExitCode {
     let command = sim::cli::Command::parse();
-    match sim::cli::run(&command, &mut std::io::stdout().lock()) {
+    match sim::cli::run(&command.what, &mut std::io::stdout().lock()) {
         Ok(true) => std::process::ExitCode::SUCCESS,
         Ok(false) => std::process::ExitCode::FAILURE,
         Err(error) => {

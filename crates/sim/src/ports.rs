@@ -144,11 +144,9 @@ impl Ports {
     /// Stands still for a while, if the seed says so, and for as long as it was told to.
     async fn freeze(&self, number: u64) {
         let stage = &self.stage;
-        if stage.is_storm() && stage.knobs.has(Fault::F3) && die(stage.seed, "freeze", number) % 3_000 == 0 {
+        if stage.is_storm() && stage.knobs.has(Fault::F3) && die(stage.seed, "freeze", number).is_multiple_of(3_000) {
             let span = Dice::new(stage.seed, &format!("freeze {number}")).span_ms(10_000, 1_200_000);
-            // Between the last look at the deadline and the socket nobody can be protected for longer than D
-            // (reliability.md A6.1, bounds): inside them is what a simulation promises.
-            let until = stage.time.now_ms() + span.min(stage.longest_freeze_ms());
+            let until = stage.time.now_ms() + span;
             self.state().frozen_until_ms = until;
             stage.saw(Seen::Freeze);
             stage.note(self.process, || format!("stands still for {} s", span / 1_000));
@@ -183,7 +181,9 @@ impl Ports {
         }
         let asked = stage.asked(&request);
         let (outcome, slow_ms) = stage.carry_out(call, self.process, &request, &asked);
-        if self.process > 0 && self.point(&format!("answered {} {}", request.method, request.url.path()), true).await.is_err() {
+        if self.process > 0
+            && self.point(&format!("answered {} {}", request.method, request.url.path()), true).await.is_err()
+        {
             return std::future::pending().await;
         }
         let slow_ms = i64::try_from(slow_ms).unwrap_or(i64::MAX);
@@ -204,7 +204,9 @@ impl Ports {
 #[async_trait]
 impl Transport for Ports {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        if self.point(&format!("sends {} {}", request.method, request.url.path()), true).await.is_err() {
+        // Between its last look at the clock and the socket nobody protects a process that stands still (docs/two-way.md):
+        // here it dies, and does not freeze.
+        if self.point(&format!("sends {} {}", request.method, request.url.path()), false).await.is_err() {
             return std::future::pending().await;
         }
         let answer = self.carry(request).await;
@@ -257,12 +259,17 @@ impl Probe for Ports {
         if let Point::Committed { is_durable } = point {
             self.stage.committed(is_durable);
         }
-        if self.point(what, is_begin).await.is_err() {
+        // Of a process that died at another place meanwhile.
+        let is_left_open = point == Point::Commit && self.is_dead();
+        if is_left_open || self.point(what, is_begin).await.is_err() {
             return match point {
                 // The transaction is open: it must be let go of, or it would lock the others out for ever.
                 Point::Commit => Err(store::Error::Unavailable { target: "simulation".into(), cause: "died".into() }),
                 _ => std::future::pending().await,
             };
+        }
+        if is_begin {
+            self.stage.tell_database_time().await?;
         }
         self.stage.database_fails(self.process, point)
     }

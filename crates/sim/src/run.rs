@@ -26,7 +26,7 @@ const ROUND_MS: i64 = 61_000;
 const LANDED_MS: i64 = 600_000;
 
 /// What is left out of a seed's run, and what is looked at.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Choice {
     /// Instead of those of the seed.
     pub knobs: Option<Knobs>,
@@ -36,6 +36,19 @@ pub struct Choice {
     pub plan: Plan,
     /// What is judged.
     pub checks: Checks,
+}
+
+impl Default for Choice {
+    /// All of a seed. An edit of the very field that is being written, made in Xero in the second between the look and the
+    /// write, can be overwritten without a trace (docs/two-way.md): Xero has no conditional writes.
+    fn default() -> Self {
+        Self {
+            knobs: None,
+            without_steps: BTreeSet::new(),
+            plan: Plan::default(),
+            checks: Checks::all().without("I-L2w"),
+        }
+    }
 }
 
 /// What came of a seed.
@@ -225,8 +238,11 @@ impl Game {
         let knobs = &self.world.stage.knobs;
         let mut dice = Dice::new(dice, "operator");
         let time = self.world.stage.time.clone();
-        if weather::is_disconnected(&self.world).await? {
-            self.world.reconnect().await?;
+        if weather::is_disconnected(&self.world).await?
+            && let Err(error) = self.world.reconnect().await
+        {
+            // Xero's pages may be down, too.
+            self.world.stage.note(0, || format!("the operator cannot connect: {error:#}"));
         }
         for brake in time.drive(engine.brakes(id)).await?.iter().filter(|brake| brake.state == BrakeState::Open) {
             self.world.stage.saw(Seen::Brake);
@@ -242,12 +258,8 @@ impl Game {
         }
         if knobs.has(Fault::F27) && dice.per_mille(400) {
             let field = dice.of(&["email", "reference", "phones", "due_date"]);
-            let setting = dice.of(&[
-                Some(PolicySetting::Ask),
-                Some(PolicySetting::App),
-                Some(PolicySetting::Xero),
-                None,
-            ]);
+            let setting =
+                dice.of(&[Some(PolicySetting::Ask), Some(PolicySetting::App), Some(PolicySetting::Xero), None]);
             self.tolerate(time.drive(engine.set_policy(id, None, Some(field), setting, "operator")).await)?;
             self.world.stage.saw(Seen::PolicyChanged);
         }
@@ -288,7 +300,7 @@ impl Game {
         self.look().await?;
         // What still travels arrives, and every lease of the dead ends.
         self.pass(LANDED_MS).await;
-        self.world.kill_all("calm");
+        self.world.end_processes();
         self.pass(120_000).await;
         self.work().open_all();
         let is_out_of_sight = self.world.stage.knobs.has(Fault::F17) || self.world.stage.knobs.has(Fault::F16);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use emulator::{Emulator, Outcome};
 use store::Point;
@@ -11,12 +11,9 @@ use xero::{Request, Response};
 use crate::coverage::{Coverage, Seen};
 use crate::dice::die;
 use crate::knobs::{Fault, Knobs};
+use crate::postgres::DatabaseClock;
 use crate::time::Time;
 use crate::trace::Trace;
-
-/// Of D (reliability.md A6.1): inside its bounds no process stands still for longer between its last look at the clock
-/// and the socket.
-const D_MS: i64 = 240_000;
 
 /// What is decided from outside, beyond the seed.
 #[derive(Debug, Clone, Default)]
@@ -25,12 +22,19 @@ pub struct Plan {
     pub kill_at: Option<u64>,
     /// A second one.
     pub kill_again_at: Option<u64>,
+    /// How long after its death a process is started again, in milliseconds, instead of what the seed says.
+    pub back_after_ms: Option<i64>,
+    /// What the first pull of a process reads, instead of what has changed.
+    pub first_pull: Option<store::Mode>,
     /// Every event is kept in words.
     pub is_told: bool,
 }
 
 /// What somebody does while a request is on its way.
 pub type Meddler = Box<dyn FnMut(&Meddling) -> bool + Send>;
+
+/// Who is told of a commit, with whether it survives a power failure.
+pub type OnCommit = Box<dyn Fn(bool) + Send>;
 
 /// A request that is on its way.
 pub struct Meddling<'a> {
@@ -66,7 +70,9 @@ pub struct Stage {
     crashes_left: AtomicI64,
     /// While it is in the future, the disk is full.
     full_until_ms: AtomicI64,
-    on_commit: Mutex<Option<Box<dyn Fn(bool) + Send>>>,
+    on_commit: Mutex<Option<OnCommit>>,
+    /// A server's clock, where the database is one.
+    database_clock: OnceLock<DatabaseClock>,
 }
 
 impl Stage {
@@ -90,6 +96,7 @@ impl Stage {
             crashes_left: AtomicI64::new(crashes),
             full_until_ms: AtomicI64::new(0),
             on_commit: Mutex::default(),
+            database_clock: OnceLock::new(),
         })
     }
 
@@ -112,8 +119,23 @@ impl Stage {
     }
 
     /// Who is told of every commit, with whether it survives a power failure.
-    pub fn set_on_commit(&self, told: Option<Box<dyn Fn(bool) + Send>>) {
+    pub fn set_on_commit(&self, told: Option<OnCommit>) {
         *locked(&self.on_commit) = told;
+    }
+
+    /// The database is a server with a clock of its own, which is told the simulation's time.
+    pub(crate) fn set_database_clock(&self, clock: DatabaseClock) {
+        // Set once, before anybody works.
+        let _ = self.database_clock.set(clock);
+        self.time.be_patient();
+    }
+
+    /// Tells the database what time it is.
+    pub(crate) async fn tell_database_time(&self) -> Result<(), store::Error> {
+        match self.database_clock.get() {
+            Some(clock) => clock.tell(&self.time).await,
+            None => Ok(()),
+        }
     }
 
     /// An event.
@@ -179,13 +201,6 @@ impl Stage {
         self.crashes_left.fetch_sub(1, Ordering::Relaxed) > 0
     }
 
-    /// A process that was frozen longer than this right before the socket write is outside the bounds of A6.1. The look at
-    /// the deadline is a step before it, so the whole freeze must be inside.
-    pub(crate) fn longest_freeze_ms(&self) -> i64 {
-        // Every other freeze is a long one: the lease is lost, and the deadline must hold the request back.
-        if die(self.seed, "long freezes", self.points()) % 2 == 0 { 1_200_000 } else { D_MS - 60_000 }
-    }
-
     /// A commit has happened.
     pub(crate) fn committed(&self, is_durable: bool) {
         if let Some(told) = &*locked(&self.on_commit) {
@@ -199,7 +214,7 @@ impl Stage {
             return Ok(());
         }
         let number = self.points();
-        let one_in = |name: &str, n: u64| die(self.seed, name, number) % n == 0;
+        let one_in = |name: &str, n: u64| die(self.seed, name, number).is_multiple_of(n);
         let away = |cause: &str| store::Error::Unavailable { target: "the database".into(), cause: cause.into() };
         match point {
             Point::Begin if self.knobs.has(Fault::F25) && one_in("busy", 150) => {
@@ -246,15 +261,27 @@ impl Stage {
         }
         let is_write = request.method != http::Method::GET;
         let is_list = !is_write && request.url.query().is_some_and(|query| query.contains("page="));
-        let one_in = if is_write { 8 } else if is_list { 20 } else { 40 };
-        if die(self.seed, "meddle", call) % one_in != 0 {
+        let one_in = if is_write {
+            8
+        } else if is_list {
+            20
+        } else {
+            40
+        };
+        if !die(self.seed, "meddle", call).is_multiple_of(one_in) {
             return;
         }
         let meddling = Meddling { dice: die(self.seed, "meddling", call), request, is_before: true };
         if let Some(meddler) = &mut *locked(&self.meddler)
             && meddler(&meddling)
         {
-            self.saw(if is_write { Seen::EditDuringWrite } else if is_list { Seen::PageDrift } else { Seen::EditBetweenLookAndWrite });
+            self.saw(if is_write {
+                Seen::EditDuringWrite
+            } else if is_list {
+                Seen::PageDrift
+            } else {
+                Seen::EditBetweenLookAndWrite
+            });
         }
     }
 
@@ -303,8 +330,11 @@ impl Stage {
         let is_api = request.url.path().starts_with("/api.xro/");
         let is_write = is_api && request.method != http::Method::GET;
         let json = |body: &[u8]| serde_json::from_slice(body).unwrap_or_default();
-        // What the lists answer is long, and no rule of the wire asks for it.
-        let kept = if is_write || !is_api { answer.map(|answer| json(&answer.body)).unwrap_or_default() } else { serde_json::Value::Null };
+        // Whole lists are long, and before every write the engine looks at the record itself.
+        let is_look = request.url.query().is_some_and(|query| query.contains("IDs="))
+            || request.url.path().split('/').count() > 4;
+        let is_kept = is_write || !is_api || is_look;
+        let kept = answer.filter(|_| is_kept).map(|answer| json(&answer.body)).unwrap_or_default();
         let status = answer.map_or(0, |answer| answer.status);
         let body = match (is_write, is_api) {
             (true, _) => json(&request.body),

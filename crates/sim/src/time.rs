@@ -5,14 +5,19 @@
 //! time, so the same seed gives the same order of everything.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 /// Turns without any port call after which nobody is taken to be at work. A task that was woken runs within one turn; a
 /// lock that is handed on takes one more.
 const IDLE_TURNS: u32 = 3;
+
+/// The same where some are tasks between a process and a server: what one was told takes some turns to get on.
+const PATIENT_TURNS: u32 = 16;
 
 /// The time of a simulation, shared by its processes, its emulator and its database.
 #[derive(Clone)]
@@ -26,6 +31,9 @@ struct Inner {
     activity: AtomicU64,
     /// Calls of a real database that are under way: while there are any, somebody is at work.
     busy: AtomicU64,
+    /// Told when the last of them has ended.
+    at_rest: Notify,
+    idle_turns: AtomicU32,
 }
 
 #[derive(Default)]
@@ -43,6 +51,8 @@ impl Time {
             sleepers: Mutex::default(),
             activity: AtomicU64::new(0),
             busy: AtomicU64::new(0),
+            at_rest: Notify::new(),
+            idle_turns: AtomicU32::new(IDLE_TURNS),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -98,6 +108,16 @@ impl Time {
         AtWork { time: self.clone() }
     }
 
+    /// Whether a database that takes real time is at work.
+    pub fn is_busy(&self) -> bool {
+        self.inner.busy.load(Ordering::Relaxed) > 0
+    }
+
+    /// Waits longer before nobody is taken to be at work.
+    pub(crate) fn be_patient(&self) {
+        self.inner.idle_turns.store(PATIENT_TURNS, Ordering::Relaxed);
+    }
+
     /// Lets everybody work until it is `until_ms` and nobody has anything left to do before it.
     pub async fn run_until(&self, until_ms: i64) {
         loop {
@@ -137,11 +157,12 @@ impl Time {
     async fn settle(&self) {
         let mut idle = 0;
         let mut seen = self.inner.activity.load(Ordering::Relaxed);
-        while idle < IDLE_TURNS {
+        let turns = self.inner.idle_turns.load(Ordering::Relaxed);
+        while idle < turns {
             tokio::task::yield_now().await;
             let activity = self.inner.activity.load(Ordering::Relaxed);
-            if self.inner.busy.load(Ordering::Relaxed) > 0 {
-                tokio::time::sleep(Duration::from_micros(200)).await;
+            if self.is_busy() {
+                self.inner.at_rest.notified().await;
                 idle = 0;
             } else if activity == seen {
                 idle += 1;
@@ -179,8 +200,10 @@ pub struct AtWork {
 
 impl Drop for AtWork {
     fn drop(&mut self) {
-        self.time.inner.busy.fetch_sub(1, Ordering::Relaxed);
         self.time.stir();
+        if self.time.inner.busy.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.time.inner.at_rest.notify_one();
+        }
     }
 }
 

@@ -29,7 +29,8 @@ impl Trace {
 
     /// One event.
     pub fn note(&mut self, at_ms: i64, who: usize, what: impl FnOnce() -> String) {
-        let what = format!("{:>10}.{:03} p{who} {}", at_ms.div_euclid(1_000) % 10_000_000, at_ms.rem_euclid(1_000), what());
+        let what =
+            format!("{:>10}.{:03} p{who} {}", at_ms.div_euclid(1_000) % 10_000_000, at_ms.rem_euclid(1_000), what());
         what.hash(&mut self.hasher);
         self.count += 1;
         if let Some(whole) = &mut self.whole {

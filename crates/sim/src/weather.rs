@@ -65,9 +65,11 @@ fn rules(fault: Fault, per_mille: u64, dice: &mut Dice) -> Vec<String> {
     let often = p(per_mille);
     let seldom = p((per_mille / 10).max(2));
     match fault {
-        Fault::F6 => ["PUT", "POST", "DELETE"].map(|method| format!("{often} {method} /api.xro/ commit-then-lose")).to_vec(),
+        Fault::F6 => {
+            ["PUT", "POST", "DELETE"].map(|method| format!("{often} {method} /api.xro/ commit-then-lose")).to_vec()
+        }
         Fault::F7 => {
-            let ms = dice.between(25_000, 240_000);
+            let ms = dice.between(25_000, 235_000);
             vec![format!("{often} PUT /api.xro/ late={ms}ms"), format!("{often} POST /api.xro/ late={ms}ms")]
         }
         Fault::F8 => {
@@ -96,7 +98,7 @@ fn rules(fault: Fault, per_mille: u64, dice: &mut Dice) -> Vec<String> {
             "p=0.002 times=1 /api.xro/ revoke-tokens".into(),
         ],
         Fault::F14 => vec![format!("{seldom} GET /api.xro/ empty-list")],
-        Fault::F16 => vec![format!("p=0.200 GET /api.xro/ stale={}ms", dice.between(1_000, 60_000))],
+        Fault::F16 => vec![format!("p=0.200 GET &order= stale={}ms", dice.between(1_000, 60_000))],
         Fault::F17 => vec![],
         Fault::F23 => vec![
             "p=0.300 POST /connect/token commit-then-lose".into(),

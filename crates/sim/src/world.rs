@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use model::ConnectionId;
 use store::{Mode, Store};
 use sync::{Engine, EngineParts, EngineSettings, PushSettings, Vault};
+use uuid::Uuid;
 use xero::oauth::{ClientCredentials, OAuthClient};
 use xero::{Client, ClientSettings, Endpoints, InProcessGovernor, LimitSettings, Secret};
 
@@ -19,6 +20,7 @@ use crate::coverage::Seen;
 use crate::dice::{Dice, die};
 use crate::knobs::{Fault, Knobs};
 use crate::ports::Ports;
+use crate::postgres::{DatabaseClock, Relay};
 use crate::stage::{Plan, Stage};
 use crate::time::Time;
 
@@ -59,21 +61,17 @@ impl Drop for Scratch {
 }
 
 /// An empty database with this program's schema, made once.
-fn template() -> anyhow::Result<&'static [u8]> {
-    static TEMPLATE: OnceLock<Result<Vec<u8>, String>> = OnceLock::new();
-    let made = TEMPLATE.get_or_init(|| {
-        let file = Scratch::new();
-        let make = || -> anyhow::Result<Vec<u8>> {
-            let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-            let url = format!("sqlite://{}", file.0.display());
-            let at = Timestamp::from_millisecond(START_MS)?;
-            // Closed at the end of the statement, which brings everything into the one file.
-            drop(runtime.block_on(Store::open(&url, Arc::new(move || at)))?);
-            Ok(std::fs::read(&file.0)?)
-        };
-        make().map_err(|error| format!("{error:#}"))
-    });
-    made.as_deref().map_err(|error| anyhow!("{error}"))
+async fn template() -> anyhow::Result<&'static [u8]> {
+    static TEMPLATE: OnceLock<Vec<u8>> = OnceLock::new();
+    if let Some(made) = TEMPLATE.get() {
+        return Ok(made);
+    }
+    let file = Scratch::new();
+    let at = Timestamp::from_millisecond(START_MS)?;
+    // Closed at the end of the statement, which brings everything into the one file.
+    drop(Store::open(&format!("sqlite://{}", file.0.display()), Arc::new(move || at)).await?);
+    let made = std::fs::read(&file.0)?;
+    Ok(TEMPLATE.get_or_init(|| made))
 }
 
 /// A process, over all its lives.
@@ -82,6 +80,23 @@ struct Member {
     life: u64,
     /// When it is started again.
     back_at_ms: Option<i64>,
+}
+
+/// What a world begins from.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The URL of an empty database that [`crate::postgres::Server::database`] made; without one a file is made.
+    pub postgres: Option<String>,
+    /// Organisations that the login can connect; the first is.
+    pub organisations: usize,
+    /// Whether the books of Xero are brought over before anything else happens.
+    pub is_synced: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { postgres: None, organisations: 1, is_synced: true }
+    }
 }
 
 /// Everything of one simulation.
@@ -94,6 +109,8 @@ pub struct World {
     pub id: ConnectionId,
     store: Store,
     file: Scratch,
+    /// Where the database is a server: its URL, and the way there.
+    server: Option<(String, Relay)>,
     members: Vec<Member>,
     /// Length of the write-ahead log that has reached the disk for good.
     synced: Arc<Mutex<u64>>,
@@ -105,32 +122,73 @@ impl World {
     /// # Errors
     /// What no simulation is about: no room for its file.
     pub async fn new(seed: u64, knobs: Knobs, plan: Plan) -> anyhow::Result<Self> {
+        Self::begin(seed, knobs, plan, &Setup::default()).await
+    }
+
+    /// Connected, as it is set up.
+    ///
+    /// # Errors
+    /// What no simulation is about: no room for its file, no way to its server.
+    pub async fn begin(seed: u64, knobs: Knobs, plan: Plan, setup: &Setup) -> anyhow::Result<Self> {
         let time = Time::starting_at(START_MS);
+        let names = ["Demo Company (NZ)", "Harbour Trading Ltd"].into_iter().cycle().take(setup.organisations);
         let emulator = Emulator::new(Config {
             seed: die(seed, "books", 0),
             clock: time.clock(),
             base_url: BASE.into(),
-            organisations: vec![OrganisationPlan {
-                name: "Demo Company (NZ)".into(),
-                size: size(&knobs),
-                tier: Tier::Core,
-            }],
-            auto_consent: Some(AutoConsent::AllowAll),
+            organisations: names
+                .map(|name| OrganisationPlan { name: name.into(), size: size(&knobs), tier: Tier::Core })
+                .collect(),
+            auto_consent: Some(AutoConsent::AllowFirst),
             limits: Limits::default(),
             ..Config::default()
         });
         let file = Scratch::new();
-        std::fs::write(&file.0, template()?).context("no room for the database of a simulation")?;
-        let store = open(&file, &time).await?;
+        let mut server = None;
+        let store = match &setup.postgres {
+            None => {
+                std::fs::write(&file.0, template().await?).context("no room for the database of a simulation")?;
+                open(&file, &time).await?
+            }
+            Some(url) => {
+                let relay = Relay::to(url, &time).await?;
+                let store = open_at(&relay.url, &time).await?;
+                server = Some((url.clone(), relay));
+                store
+            }
+        };
         let stage = Stage::new(seed, knobs, plan, time, emulator);
+        if let Some((url, _)) = &server {
+            stage.set_database_clock(DatabaseClock::new(url).await?);
+        }
         let ports = Ports::new(&stage, 0, 1);
         let operator = stage.time.drive(start(&stage, &store, &ports)).await?;
-        let mut world =
-            Self { stage, operator, id: ConnectionId(0), store, file, members: Vec::new(), synced: Arc::default() };
+        let mut world = Self {
+            stage,
+            operator,
+            id: ConnectionId(0),
+            store,
+            file,
+            server,
+            members: Vec::new(),
+            synced: Arc::default(),
+        };
         world.watch_commits();
         world.id = world.stage.time.drive(connect(&world.stage, &world.operator)).await?;
-        world.stage.time.drive(world.operator.sync(world.id, Mode::Full, "first", &|_| {})).await?;
+        if setup.is_synced {
+            world.stage.time.drive(world.operator.sync(world.id, Mode::Full, "first", &|_| {})).await?;
+        }
         Ok(world)
+    }
+
+    /// The database's URL, for the App's own code.
+    pub fn url(&self) -> String {
+        self.server.as_ref().map_or_else(|| format!("sqlite://{}", self.file.0.display()), |(url, _)| url.clone())
+    }
+
+    /// Whether any process is dead and waits to be started again.
+    pub fn has_dead(&self) -> bool {
+        self.members.iter().any(|member| member.ports.is_dead())
     }
 
     /// The database's file, for the App's own code.
@@ -190,7 +248,8 @@ impl World {
             let life = member.life + 1;
             match member.back_at_ms {
                 None => {
-                    let wait = Dice::new(self.stage.seed, &format!("back {place} {life}")).span_ms(500, 180_000);
+                    let of_seed = || Dice::new(self.stage.seed, &format!("back {place} {life}")).span_ms(500, 180_000);
+                    let wait = self.stage.plan.back_after_ms.unwrap_or_else(of_seed);
                     self.members[place].back_at_ms = Some(now + wait);
                 }
                 Some(at) if at <= now => {
@@ -207,6 +266,12 @@ impl World {
         for member in &self.members {
             member.ports.kill(why);
         }
+    }
+
+    /// Ends every process for good.
+    pub fn end_processes(&mut self) {
+        self.kill_all("the storm is over");
+        self.members.clear();
     }
 
     /// The power fails: every process is gone, and of what was committed since the disk last had everything, some.
@@ -231,13 +296,33 @@ impl World {
         let after = Scratch::new();
         std::fs::write(&after.0, data)?;
         std::fs::write(after.beside("-wal"), &log)?;
-        self.stage.note(0, || format!("power fails: {kept} of {length} bytes of the log are left, {synced} were synced"));
+        self.stage
+            .note(0, || format!("power fails: {kept} of {length} bytes of the log are left, {synced} were synced"));
         self.store = open(&after, &self.stage.time).await?;
         self.file = after;
         self.synced = Arc::new(Mutex::new(kept));
         self.watch_commits();
         let ports = Ports::new(&self.stage, 0, 1);
         self.operator = self.stage.time.drive(start(&self.stage, &self.store, &ports)).await?;
+        Ok(())
+    }
+
+    /// A person disconnects.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn disconnect(&self) -> anyhow::Result<()> {
+        self.stage.time.drive(self.operator.disconnect(self.id)).await?;
+        Ok(())
+    }
+
+    /// A person connects this organisation; from now on it is the one that is synced.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn connect_other(&mut self, tenant: Uuid) -> anyhow::Result<()> {
+        let connecting = connect_to(&self.stage, &self.operator, Some(tenant));
+        self.id = self.stage.time.drive(connecting).await?;
         Ok(())
     }
 
@@ -271,7 +356,11 @@ async fn serve(stage: Arc<Stage>, store: Store, ports: Arc<Ports>, id: Connectio
             let mut turn: u64 = 0;
             loop {
                 turn += 1;
-                let mode = if turn.is_multiple_of(12) { Mode::Full } else { Mode::Incremental };
+                let mode = match stage.plan.first_pull {
+                    Some(mode) if turn == 1 => mode,
+                    _ if turn.is_multiple_of(12) => Mode::Full,
+                    _ => Mode::Incremental,
+                };
                 let pulled = engine.pull(id, mode, "clock", &|_| {}).await;
                 tell(&stage, ports.process, "pull", &pulled);
                 stage.time.sleep(pause(stage.knobs.pull_every_ms)).await;
@@ -315,9 +404,13 @@ fn tell<T: std::fmt::Debug>(stage: &Stage, process: usize, what: &str, outcome: 
 }
 
 async fn open(file: &Scratch, time: &Time) -> anyhow::Result<Store> {
+    open_at(&format!("sqlite://{}", file.0.display()), time).await
+}
+
+async fn open_at(url: &str, time: &Time) -> anyhow::Result<Store> {
     let time = time.clone();
     let now = move || Timestamp::from_millisecond(time.now_ms()).unwrap_or(Timestamp::MAX);
-    Ok(Store::open(&format!("sqlite://{}", file.0.display()), Arc::new(now)).await?)
+    Ok(Store::open(url, Arc::new(now)).await?)
 }
 
 /// The same engine as in production, above its ports.
@@ -351,10 +444,20 @@ async fn start(stage: &Arc<Stage>, store: &Store, ports: &Arc<Ports>) -> anyhow:
 
 /// Connects as a browser would: follows the authorize address and brings back what it answers.
 async fn connect(stage: &Stage, engine: &Engine) -> anyhow::Result<ConnectionId> {
+    connect_to(stage, engine, None).await
+}
+
+/// The same, by a person who chooses the organisation.
+async fn connect_to(stage: &Stage, engine: &Engine, tenant: Option<Uuid>) -> anyhow::Result<ConnectionId> {
     let start = engine.begin_connect(None).await?;
     let url: url::Url = start.url.parse()?;
-    let target = format!("{}?{}", url.path(), url.query().unwrap_or_default());
-    let answer = stage.emulator.handle(&emulator::http::Request::new("GET", &target));
+    let query = url.query().unwrap_or_default();
+    let asked = match tenant {
+        None => emulator::http::Request::new("GET", &format!("{}?{query}", url.path())),
+        Some(tenant) => emulator::http::Request::new("POST", url.path())
+            .with_body(format!("{query}&decision=allow&tenant={tenant}")),
+    };
+    let answer = stage.emulator.handle(&asked);
     let location: url::Url = answer.header("location").ok_or_else(|| anyhow!("no redirect"))?.parse()?;
     let value = |name: &str| {
         location.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap_or_default()

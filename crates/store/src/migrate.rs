@@ -12,6 +12,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0002_engine", include_str!("../migrations/0002_engine.sql")),
     ("0003_two_way", include_str!("../migrations/0003_two_way.sql")),
     ("0004_verify", include_str!("../migrations/0004_verify.sql")),
+    ("0005_cut_off", include_str!("../migrations/0005_cut_off.sql")),
 ];
 
 /// The fact that says which triggers are installed: a checksum of their text.

@@ -18,6 +18,8 @@ pub struct Cursor {
     /// The next page that the run reads, from 1. Pages are in the order of an id that never changes, to which rows only
     /// ever join, so a page number stays a safe place to go on from.
     pub next_page: i64,
+    /// Rows of a page by which `next_page` was counted; 0 if nobody knows.
+    pub page_size: i64,
     /// The pass that the run is in: 0 is its first, later ones catch up with what changed during a long one.
     pub pass: i64,
     /// True once that run has read this kind to its end.
@@ -33,7 +35,7 @@ impl Tx {
     /// # Errors
     /// Those of the database.
     pub async fn cursor(&mut self, connection: ConnectionId, kind: Kind) -> Result<Cursor, Error> {
-        let sql = "SELECT read_until, run_id, pull_from, next_page, pass, complete, read_whole FROM cursors \
+        let sql = "SELECT read_until, run_id, pull_from, next_page, page_size, pass, complete, read_whole FROM cursors \
                    WHERE connection_id = $1 AND kind = $2";
         let Some(mut row) = self.query_opt(sql, &[Value::Int(connection.0), Value::Text(kind.as_str())]).await? else {
             return Ok(Cursor { next_page: 1, ..Cursor::default() });
@@ -43,6 +45,7 @@ impl Tx {
             run: row.take()?,
             pull_from: row.take()?,
             next_page: row.take()?,
+            page_size: row.take()?,
             pass: row.take()?,
             complete: row.take()?,
             read_whole: row.take()?,
@@ -54,10 +57,10 @@ impl Tx {
     /// # Errors
     /// Those of the database.
     pub async fn save_cursor(&mut self, connection: ConnectionId, kind: Kind, cursor: &Cursor) -> Result<(), Error> {
-        let sql = "INSERT INTO cursors (connection_id, kind, read_until, run_id, pull_from, next_page, pass, complete, \
-                   read_whole) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (connection_id, kind) DO UPDATE SET \
-                   read_until = $3, run_id = $4, pull_from = $5, next_page = $6, pass = $7, complete = $8, \
-                   read_whole = $9";
+        let sql = "INSERT INTO cursors (connection_id, kind, read_until, run_id, pull_from, next_page, page_size, pass, \
+                   complete, read_whole) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+                   ON CONFLICT (connection_id, kind) DO UPDATE SET read_until = $3, run_id = $4, pull_from = $5, \
+                   next_page = $6, page_size = $7, pass = $8, complete = $9, read_whole = $10";
         let instant = |at: Option<Timestamp>| at.map_or(Value::Null, Value::Instant);
         let params = [
             Value::Int(connection.0),
@@ -66,6 +69,7 @@ impl Tx {
             cursor.run.map_or(Value::Null, Value::Int),
             instant(cursor.pull_from),
             Value::Int(cursor.next_page),
+            Value::Int(cursor.page_size),
             Value::Int(cursor.pass),
             Value::Bool(cursor.complete),
             Value::Bool(cursor.read_whole),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use model::{ConnectionId, Kind};
 
 use crate::value::{Column, Row, Value};
-use crate::{Error, Tx};
+use crate::{Error, Lease, Tx};
 
 /// Declares an enum stored by name.
 macro_rules! stored {
@@ -206,21 +206,7 @@ fn run(row: &mut Row) -> Result<Run, Error> {
 }
 
 impl Tx {
-    /// Records the beginning of a run that reads Xero and returns its id.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn start_run(
-        &mut self,
-        connection: ConnectionId,
-        mode: Mode,
-        triggered_by: &str,
-        now: Timestamp,
-    ) -> Result<i64, Error> {
-        self.start_run_in(connection, mode, RunDirection::Pull, triggered_by, now).await
-    }
-
-    /// Records the beginning of a run in a direction and returns its id.
+    /// Records the beginning of a run in a direction, under a lease, and returns its id.
     ///
     /// # Errors
     /// Those of the database.
@@ -229,25 +215,39 @@ impl Tx {
         connection: ConnectionId,
         mode: Mode,
         direction: RunDirection,
+        lease: &Lease,
         triggered_by: &str,
         now: Timestamp,
     ) -> Result<i64, Error> {
-        let sql = "INSERT INTO runs (connection_id, mode, direction, triggered_by, state, started_at, active_at) \
-                   VALUES ($1, $2, $3, $4, 'RUNNING', $5, $5) RETURNING id";
-        let params =
-            [Value::Int(connection.0), mode.bind(), direction.bind(), Value::Text(triggered_by), Value::Instant(now)];
+        let sql = "INSERT INTO runs (connection_id, mode, direction, lease, triggered_by, state, started_at, active_at) \
+                   VALUES ($1, $2, $3, $4, $5, 'RUNNING', $6, $6) RETURNING id";
+        let params = [
+            Value::Int(connection.0),
+            mode.bind(),
+            direction.bind(),
+            Value::Text(&lease.name),
+            Value::Text(triggered_by),
+            Value::Instant(now),
+        ];
         self.query_one(sql, &params).await?.take()
     }
 
-    /// Ends runs that only wrote to Xero and were cut off: what they left is on the lists of changes and of outgoing
-    /// writes, and the next one begins anew.
+    /// Ends runs that only wrote to Xero and were cut off: those under a lease that nobody holds, and, in a transaction
+    /// that holds it, those under `held`. What they left is on the lists of changes and of outgoing writes, and the next
+    /// one begins anew.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn cancel_stale_push_runs(&mut self, connection: ConnectionId, now: Timestamp) -> Result<(), Error> {
+    pub async fn cancel_cut_off_runs(
+        &mut self,
+        connection: ConnectionId,
+        held: &Lease,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let sql = "UPDATE runs SET state = 'CANCELLED', active_at = $2, finished_at = $2, phase = NULL \
-                   WHERE connection_id = $1 AND direction = 'PUSH' AND state = 'RUNNING'";
-        self.execute(sql, &[Value::Int(connection.0), Value::Instant(now)]).await.map(drop)
+                   WHERE connection_id = $1 AND direction = 'PUSH' AND state = 'RUNNING' AND (lease = $3 OR NOT EXISTS \
+                   (SELECT 1 FROM leases WHERE leases.name = runs.lease AND leases.lease_until > tieout_now(0)))";
+        self.execute(sql, &[Value::Int(connection.0), Value::Instant(now), Value::Text(&held.name)]).await.map(drop)
     }
 
     /// The newest run of a connection that reads Xero, if it was cut off, or stopped for a reason that passes.

@@ -11,7 +11,7 @@ use model::{
 };
 use store::{
     Connection, Cursor, Error, KindCounts, LinkChange, Mode, NewConnection, NewEvent, NewFailure, ReadQuery, Refreshed,
-    Refs, RunState, Store, Tx,
+    Refs, RunDirection, RunState, Store, Tx,
 };
 use uuid::Uuid;
 
@@ -317,6 +317,7 @@ async fn cursors_links_runs_failures_and_events_come_back(db_url: String) {
         run: Some(7),
         pull_from: Some("1969-12-31T23:59:59.999Z".parse().unwrap()),
         next_page: 101,
+        page_size: 1_000,
         pass: 1,
         complete: true,
         read_whole: true,
@@ -336,7 +337,8 @@ async fn cursors_links_runs_failures_and_events_come_back(db_url: String) {
     assert_eq!(link[&Uuid::from_u128(20)].remote_updated_at, Some(later));
     assert!(tx.links(to.id, Kind::Invoice, &[Uuid::from_u128(20)]).await.unwrap().is_empty());
 
-    let run = tx.start_run(to.id, Mode::Full, "test", now()).await.unwrap();
+    let lease = store::Lease { name: "pull:1".into(), fence: 1, seconds: 60 };
+    let run = tx.start_run_in(to.id, Mode::Full, RunDirection::Pull, &lease, "test", now()).await.unwrap();
     let counts = KindCounts { expected: Some(9), seen: 3, created: 2, failed: 1, ..KindCounts::default() };
     tx.count_run(run, Kind::Customer, &counts, 4, 1_000, now()).await.unwrap();
     tx.count_run(run, Kind::Customer, &counts, 1, 1, now()).await.unwrap();

@@ -16,7 +16,7 @@ use xero::{ElementResult, Field, ListQuery, Written};
 use crate::Error;
 use crate::capture::{later, refused};
 use crate::map::{Pulled, for_kind};
-use crate::meet::{Meeting, Sent, Met, Table, parse_base};
+use crate::meet::{Meeting, Met, Sent, Table, parse_base};
 use crate::outgoing::Pushed;
 use crate::reconcile::{Batch, Incoming, Place};
 use crate::refusal::classify;

@@ -14,6 +14,9 @@ use crate::push::Pauses;
 use crate::tokens::GrantTokens;
 use crate::{Error, Vault, VerifySettings};
 
+/// How far two machines' readings of the database's clock may be apart, in seconds, generously.
+const CLOCKS_APART_S: i64 = 10;
+
 /// Settings of the engine. Defaults are product.md's.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
@@ -159,11 +162,15 @@ impl Engine {
         grants.entry(grant).or_insert_with(made).clone()
     }
 
-    /// When a request that was made durable then cannot be applied any more: it may have waited for its turn first.
+    /// When a request that was made durable then cannot be applied any more: it may have waited for its turn first, and
+    /// what two machines take for the database's time may differ by a little.
     pub(crate) fn landed_after(&self, last_sent: Timestamp) -> Result<Timestamp, Error> {
         let settings = &self.parts.settings.push;
         let waited_s = i64::try_from(settings.send_within_s).unwrap_or(i64::MAX);
-        crate::capture::later(last_sent, settings.lands_within_s.saturating_add(waited_s))
+        crate::capture::later(
+            last_sent,
+            settings.lands_within_s.saturating_add(waited_s).saturating_add(CLOCKS_APART_S),
+        )
     }
 
     /// A connection by id.

@@ -32,8 +32,9 @@ impl Engine {
         let guard = ReleaseOnDrop::new(self, &lease);
         let mut tx = self.store().begin().await?;
         tx.hold_lease(&lease).await?;
+        tx.cancel_cut_off_runs(id, &lease, self.now()).await?;
         // A run of the push's direction is none that a later pull would take up.
-        let run = tx.start_run_in(id, Mode::Incremental, RunDirection::Push, by, self.now()).await?;
+        let run = tx.start_run_in(id, Mode::Incremental, RunDirection::Push, &lease, by, self.now()).await?;
         tx.commit().await?;
         Ok((self.running(&connection, books, lease, run, Mode::Incremental, by).await?, guard))
     }

@@ -486,8 +486,8 @@ impl Engine {
             if !tx.plan_applied(plan, self.now()).await? {
                 return Err(Error::Invalid(format!("plan {plan} was applied before: make a new one")));
             }
-            tx.cancel_stale_push_runs(id, self.now()).await?;
-            let run = tx.start_run_in(id, mode, RunDirection::Push, by, self.now()).await?;
+            tx.cancel_cut_off_runs(id, &lease, self.now()).await?;
+            let run = tx.start_run_in(id, mode, RunDirection::Push, &lease, by, self.now()).await?;
             tx.commit().await?;
             Ok(run)
         };

@@ -53,6 +53,11 @@ impl Running<'_> {
             // The run was cut off long ago: what changed since then is read too, and nobody waits for the next run.
             cursor = Cursor { complete: false, pass: cursor.pass.max(1), next_page: 1, ..cursor };
         }
+        let page_size = i64::from(self.engine.parts.settings.page_size);
+        if cursor.page_size != page_size {
+            // Pages of another size begin elsewhere: the pass begins anew.
+            cursor = Cursor { next_page: 1, page_size, ..cursor };
+        }
         let mut counts = KindCounts::default();
         while !cursor.complete {
             self.pass::<P>(&mut cursor, &mut counts).await?;

@@ -210,8 +210,8 @@ impl Engine {
         let mut tx = self.store().begin().await?;
         tx.hold_lease(lease).await?;
         // Only one round runs at a time: one that still says so died.
-        tx.cancel_stale_push_runs(id, now).await?;
-        let run = tx.start_run_in(id, Mode::Incremental, RunDirection::Push, by, now).await?;
+        tx.cancel_cut_off_runs(id, lease, now).await?;
+        let run = tx.start_run_in(id, Mode::Incremental, RunDirection::Push, lease, by, now).await?;
         tx.commit().await?;
         Ok(run)
     }

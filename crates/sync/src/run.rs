@@ -313,6 +313,7 @@ impl Engine {
         let now = self.now();
         let mut tx = self.parts.store.begin().await?;
         tx.hold_lease(lease).await?;
+        tx.cancel_cut_off_runs(id, lease, now).await?;
         let newest = tx.runs(Some(id), None, 2).await?;
         let opened = match tx.unfinished_run(id).await? {
             // A full run that was cut off is finished first, whatever was asked for: the books are not whole before.
@@ -323,10 +324,10 @@ impl Engine {
             Some(old) => {
                 let why = ("TO-SUPERSEDED", "a full sync was asked for before this one was finished");
                 tx.finish_run(old.id, RunState::Cancelled, Some(why), false, now).await?;
-                (tx.start_run_in(id, mode, RunDirection::Pull, by, now).await?, mode, false, false)
+                (tx.start_run_in(id, mode, RunDirection::Pull, lease, by, now).await?, mode, false, false)
             }
             None => {
-                let run = tx.start_run_in(id, mode, RunDirection::Pull, by, now).await?;
+                let run = tx.start_run_in(id, mode, RunDirection::Pull, lease, by, now).await?;
                 (run, mode, false, newest.is_empty())
             }
         };

@@ -47,6 +47,12 @@ pub(crate) struct Frozen {
     pub(crate) not_after: Deadline,
 }
 
+/// The moment from which a request counts as sent, see `Running::moment`.
+struct Moment {
+    now: Timestamp,
+    not_after: Deadline,
+}
+
 impl Running<'_> {
     /// Sends the planned intents of a kind, batch by batch.
     pub(crate) async fn send_planned<P: Pushed>(&self, op: Op) -> Result<(), Error> {
@@ -72,7 +78,8 @@ impl Running<'_> {
     /// P1 of creates: the bytes were made with the plan.
     async fn freeze_creates<P: Pushed>(&self, planned: Vec<Intent>) -> Result<Vec<Frozen>, Error> {
         let mut refusals = self.check_payable::<P>(&planned).await?;
-        let now = self.now();
+        let moment = self.moment();
+        let now = moment.now;
         let mut tx = self.engine.store().begin_durable().await?;
         tx.hold_lease(&self.lease).await?;
         let locals: Vec<i64> = planned.iter().map(|intent| intent.local_id).collect();
@@ -101,7 +108,7 @@ impl Running<'_> {
                 }
             }
         }
-        let frozen = self.freeze::<P>(&mut tx, ready, "PUT", now).await?;
+        let frozen = self.freeze::<P>(&mut tx, ready, "PUT", &moment).await?;
         self.count_sent(&mut tx, P::KIND, &counts, now).await?;
         tx.commit().await?;
         Ok(frozen)
@@ -115,7 +122,8 @@ impl Running<'_> {
             read.failures.into_iter().map(|failure| (failure.remote_key, failure.message)).collect();
         let mut fresh: HashMap<Uuid, Incoming<P::Record>> =
             read.incoming.into_iter().map(|one| (one.xero_id, one)).collect();
-        let now = self.now();
+        let moment = self.moment();
+        let now = moment.now;
         let mut tx = self.engine.store().begin_durable().await?;
         tx.hold_lease(&self.lease).await?;
         let locals: Vec<i64> = planned.iter().map(|intent| intent.local_id).collect();
@@ -168,7 +176,7 @@ impl Running<'_> {
                 }
             }
         }
-        let frozen = self.freeze::<P>(&mut tx, ready, "POST", now).await?;
+        let frozen = self.freeze::<P>(&mut tx, ready, "POST", &moment).await?;
         self.count_sent(&mut tx, P::KIND, &counts, now).await?;
         tx.commit().await?;
         Ok(frozen)
@@ -268,7 +276,7 @@ impl Running<'_> {
         tx: &mut Tx,
         ready: Vec<Ready>,
         method: &'static str,
-        now: Timestamp,
+        moment: &Moment,
     ) -> Result<Vec<Frozen>, Error> {
         let mut groups: Vec<Vec<Ready>> = Vec::new();
         let mut bytes = 0;
@@ -280,7 +288,6 @@ impl Running<'_> {
                 _ => groups.push(vec![one]),
             }
         }
-        let not_after = self.not_after();
         let mut frozen = Vec::with_capacity(groups.len());
         for group in groups {
             let target = group.first().and_then(|one| one.target);
@@ -301,10 +308,10 @@ impl Running<'_> {
                     fields: one.fields.clone(),
                 })
                 .collect();
-            let id = tx.begin_send(self.connection.id, &new, &parts, now).await?;
+            let id = tx.begin_send(self.connection.id, &new, &parts, moment.now).await?;
             let parts = tx.intents_of_send(id).await?;
             let send = tx.send(id).await?.ok_or_else(|| Error::Internal("a request's own row is gone".into()))?;
-            frozen.push(Frozen { send, parts, not_after });
+            frozen.push(Frozen { send, parts, not_after: moment.not_after });
         }
         Ok(frozen)
     }
@@ -316,21 +323,57 @@ impl Running<'_> {
         for send in tx.open_sends(self.connection.id).await? {
             if send.state == store::SendState::Sending {
                 let parts = tx.intents_of_send(send.id).await?;
-                open.push(Frozen { send, parts, not_after: self.not_after() });
+                open.push(Frozen { send, parts, not_after: self.moment().not_after });
             }
         }
         drop(tx);
         for frozen in open {
             if frozen.parts.iter().all(|intent| intent.state != IntentState::Sending) {
                 self.end_send(&frozen.send, "ANSWERED", None).await?;
-            } else if self.may_send_again(&frozen.send) {
-                let frozen = self.note_again(frozen).await?;
-                for_two_way!(frozen.send.kind, P => self.deliver::<P>(frozen).await?);
             } else {
-                self.lose(&frozen).await?;
+                for_two_way!(frozen.send.kind, P => self.recover_one::<P>(frozen).await?);
             }
         }
         Ok(())
+    }
+
+    async fn recover_one<P: Pushed>(&self, frozen: Frozen) -> Result<(), Error> {
+        if !self.may_send_again(&frozen.send) || !self.is_untouched::<P>(&frozen).await {
+            return self.lose(&frozen).await;
+        }
+        let frozen = self.note_again(frozen).await?;
+        self.deliver::<P>(frozen).await
+    }
+
+    /// True if sending a change again replaces nothing that somebody wrote since it was first sent: every record is in Xero
+    /// as it was read then, or has what was sent already. A record that Xero does not have yet cannot have been changed.
+    async fn is_untouched<P: Pushed>(&self, frozen: &Frozen) -> bool {
+        if frozen.send.method == "PUT" {
+            return true;
+        }
+        match self.look_at_targets::<P>(frozen).await {
+            Ok(is_untouched) => is_untouched,
+            Err(error) => {
+                tracing::warn!(send = frozen.send.id, %error, "what is to be sent again could not be looked at");
+                false
+            }
+        }
+    }
+
+    async fn look_at_targets<P: Pushed>(&self, frozen: &Frozen) -> Result<bool, Error> {
+        let ids: Vec<Uuid> = frozen.parts.iter().filter_map(|intent| intent.xero_id).collect();
+        let read = self.read_again::<P>(&ids).await?;
+        let links = self.engine.store().read().await?.links(self.connection.id, P::KIND, &ids).await?;
+        for intent in &frozen.parts {
+            let incoming = read.incoming.iter().find(|incoming| Some(incoming.xero_id) == intent.xero_id);
+            let Some(incoming) = incoming else { return Ok(false) };
+            let known = links.get(&incoming.xero_id).and_then(|link| link.remote_updated_at);
+            let is_as_read = known.is_some() && incoming.updated == known;
+            if !is_as_read && !has_arrived::<P>(intent, &incoming.record)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// True as long as a copy sent now lands while Xero still remembers the key.
@@ -341,8 +384,8 @@ impl Running<'_> {
     }
 
     async fn note_again(&self, mut frozen: Frozen) -> Result<Frozen, Error> {
-        let now = self.now();
-        frozen.not_after = self.not_after();
+        let Moment { now, not_after } = self.moment();
+        frozen.not_after = not_after;
         let mut tx = self.engine.store().begin_durable().await?;
         tx.hold_lease(&self.lease).await?;
         tx.send_again(frozen.send.id, self.lease.fence, now).await?;
@@ -385,17 +428,19 @@ impl Running<'_> {
             }
             self.engine.parts.clock.sleep(Duration::from_secs(wait_s)).await;
             wait_s *= 2;
-            if !self.may_send_again(&frozen.send) {
+            if !self.may_send_again(&frozen.send) || !self.is_untouched::<P>(&frozen).await {
                 return self.lose(&frozen).await;
             }
             frozen = self.note_again(frozen).await?;
         }
     }
 
-    /// How long a request that is made durable now may wait for its turn.
-    fn not_after(&self) -> Deadline {
+    /// Now, and how long a request that is made durable from now on may wait for its turn. The two are read together: a
+    /// transaction that had to wait must not be sent later than what it notes allows for.
+    fn moment(&self) -> Moment {
         let within = Duration::from_secs(self.engine.parts.settings.push.send_within_s);
-        Deadline::after(self.engine.parts.clock.as_ref(), within)
+        let not_after = Deadline::after(self.engine.parts.clock.as_ref(), within);
+        Moment { now: self.now(), not_after }
     }
 
     async fn transmit<P: Pushed>(&self, frozen: &Frozen) -> Result<Written<P::Wire>, xero::Error> {
@@ -434,7 +479,8 @@ impl Running<'_> {
         error: &'f xero::Error,
     ) -> Pin<Box<dyn Future<Output = Result<(), Error>> + core::marker::Send + 'f>> {
         Box::pin(async move {
-            let now = self.now();
+            let moment = self.moment();
+            let now = moment.now;
             let mut tx = self.engine.store().begin_durable().await?;
             tx.hold_lease(&self.lease).await?;
             if let [intent] = frozen.parts.as_slice() {
@@ -459,7 +505,7 @@ impl Running<'_> {
                 tx.replan(intent.id, now).await?;
                 let intent = Intent { attempt: intent.attempt + 1, ..intent };
                 let one = Ready { intent, body, acked, fields, target: None };
-                alone.extend(self.freeze::<P>(&mut tx, vec![one], method, now).await?);
+                alone.extend(self.freeze::<P>(&mut tx, vec![one], method, &moment).await?);
             }
             tx.commit().await?;
             for one in alone {
@@ -489,6 +535,19 @@ impl Running<'_> {
         tx.end_send(send.id, outcome, correlation, self.now()).await?;
         Ok(tx.commit().await?)
     }
+}
+
+/// Whether a record has what an intent sent.
+fn has_arrived<P: Pushed>(intent: &Intent, record: &P::Record) -> Result<bool, Error> {
+    if intent.op == Op::Remove {
+        return Ok(!record.is_live());
+    }
+    let Some(acked) = intent.acked.as_deref() else { return Ok(false) };
+    let internal = |error: serde_json::Error| Error::Internal(error.to_string());
+    let acked: serde_json::Value = serde_json::from_slice(acked).map_err(internal)?;
+    let record = serde_json::to_value(record).map_err(internal)?;
+    let sent: Vec<String> = serde_json::from_str(&intent.fields).unwrap_or_default();
+    Ok(sent.iter().all(|field| model::path::get(&acked, field) == model::path::get(&record, field)))
 }
 
 /// The body of a batch: `{"Invoices":[…]}`.

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use store::{Grant, GrantState, Lease, Refreshed};
 use tokio::sync::Mutex;
 use xero::oauth::{OAuthError, TokenSet};
-use xero::{AccessToken, Secret, TokenError, TokenSource};
+use xero::{AccessToken, Deadline, Secret, TokenError, TokenSource};
 
 use crate::engine::{Engine, EngineParts};
 use crate::vault::Place;
@@ -24,6 +24,9 @@ const EARLY: SignedDuration = SignedDuration::from_mins(5);
 const PREVIOUS_KEPT: SignedDuration = SignedDuration::from_mins(35);
 /// Longer than the 30 seconds that a request may take (A6.3 T0).
 const LEASE_S: i64 = 60;
+/// How long a refresh may take from the proof of its lease to the wire: with the 30 seconds of the request, shorter than
+/// the lease.
+const SENT_WITHIN: Duration = Duration::from_secs(20);
 /// Waits between tries of a refresh whose outcome is unknown; after these the caller is told to come again.
 const RETRY_WAITS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 /// How often a process looks whether another one has finished the refresh.
@@ -117,6 +120,7 @@ impl Keeper {
         let refresh_token = self.parts.vault.open(place(&grant, "refresh_token"), sealed)?;
 
         // T1: durable before any byte leaves.
+        let not_after = self.not_after();
         let mut tx = self.parts.store.begin_durable().await?;
         tx.hold_lease(lease).await?;
         if !tx.begin_refresh(grant.id, grant.generation, self.parts.clock.now()).await? {
@@ -126,7 +130,7 @@ impl Keeper {
 
         // T2, and what its failures mean.
         let was_open = grant.refresh_intent_at.is_some();
-        let Sent { outcome, may_have_rotated } = self.send(lease, &refresh_token).await?;
+        let Sent { outcome, may_have_rotated } = self.send(lease, &refresh_token, not_after).await?;
         match outcome {
             Ok(tokens) => self.save(&grant, &refresh_token, &tokens).await,
             Err(OAuthError::InvalidGrant) => self.refused(lease, &grant, refused).await,
@@ -134,6 +138,8 @@ impl Keeper {
                 // Only a refresh of which nothing ever reached Xero is forgotten; any other is tried again, first of all.
                 if !was_open && !may_have_rotated {
                     let mut tx = self.parts.store.begin_durable().await?;
+                    // Whoever took over may have asked with the same token: theirs is not ours to forget.
+                    tx.hold_lease(lease).await?;
                     tx.abandon_refresh(grant.id, grant.generation).await?;
                     tx.commit().await?;
                 }
@@ -143,21 +149,36 @@ impl Keeper {
     }
 
     /// Sends the refresh, again while its outcome is unknown: Xero's grace makes the same token good for a replay.
-    async fn send(&self, lease: &Lease, refresh_token: &Secret) -> Result<Sent, Error> {
+    async fn send(&self, lease: &Lease, refresh_token: &Secret, mut not_after: Deadline) -> Result<Sent, Error> {
         let mut waits = RETRY_WAITS.into_iter();
         let mut may_have_rotated = false;
         loop {
+            if not_after.has_passed(&*self.parts.clock) {
+                // It stood still, and somebody else may have the lease and ask with the same token.
+                let outcome = Err(OAuthError::Unanswered("it was not asked in time".into()));
+                return Ok(Sent { outcome, may_have_rotated });
+            }
             let outcome = self.parts.oauth.refresh(refresh_token).await;
             let Err(error) = &outcome else { return Ok(Sent { outcome, may_have_rotated }) };
             may_have_rotated |= error.may_have_rotated();
             let is_unknown = !error.is_permanent() || error.may_have_rotated();
             let Some(wait) = waits.next().filter(|_| is_unknown) else { return Ok(Sent { outcome, may_have_rotated }) };
             self.parts.clock.sleep(wait).await;
-            // Renewed before each try: two refreshers at once would end each other's tokens.
-            let mut tx = self.parts.store.begin().await?;
-            tx.hold_lease(lease).await?;
-            tx.commit().await?;
+            not_after = self.not_after();
+            self.renew_lease(lease).await?;
         }
+    }
+
+    /// Until when a refresh may leave that is made ready now: Xero's answer must be there within the lease.
+    fn not_after(&self) -> Deadline {
+        Deadline::after(&*self.parts.clock, SENT_WITHIN)
+    }
+
+    /// Before each try: two refreshers at once would end each other's tokens.
+    async fn renew_lease(&self, lease: &Lease) -> Result<(), Error> {
+        let mut tx = self.parts.store.begin().await?;
+        tx.hold_lease(lease).await?;
+        Ok(tx.commit().await?)
     }
 
     /// T3: the new pair is durable before anybody uses it.
@@ -189,7 +210,9 @@ impl Keeper {
             && now < until
         {
             let previous = self.parts.vault.open(place(grant, "previous_refresh_token"), sealed)?;
-            match self.send(lease, &previous).await?.outcome {
+            let not_after = self.not_after();
+            self.renew_lease(lease).await?;
+            match self.send(lease, &previous, not_after).await?.outcome {
                 Ok(tokens) => return self.save(grant, &previous, &tokens).await,
                 Err(OAuthError::InvalidGrant) => {}
                 Err(error) => return Err(Error::OAuth(error)),

@@ -2,6 +2,7 @@
 
 mod people;
 mod syncing;
+mod verify;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ pub(crate) use people::{
     FailuresCommand, FailuresLs, Pair, PolicyCommand, PolicyList, Records, Resolve, RetryWhat, RuleName, Ruling,
 };
 pub(crate) use syncing::{Apply, RecordId, RecordOf, Sync, SyncCommand, SyncWhat};
+pub(crate) use verify::{Verify, VerifyCommand, VerifyLs};
 
 use crate::output::Format;
 use crate::words::parse_span;
@@ -27,6 +29,7 @@ Examples:
   tieout sync full                   both sides brought together, whole
   tieout sync                        what changed on either side
   tieout status                      is everything in sync?
+  tieout verify                      prove it: every record of both sides compared
   tieout records explain invoice 12  why is it, or why not?
   tieout serve                       the REST API; edits are sent as they are made";
 
@@ -120,7 +123,9 @@ pub(crate) enum Command {
     Candidates(Candidates),
     /// Syncs that stopped because they would do too much; let them go on, or not
     Brakes(Brakes),
-    /// Compare both sides: documents and money
+    /// Compare both sides record by record, and name what differs
+    Verify(Verify),
+    /// Compare the money of both sides, quickly
     #[command(before_help = "Examples:\n  tieout agree\n  tieout agree -o json")]
     Agree(Which),
     /// Connect an organisation through the browser

@@ -113,6 +113,7 @@ pub(crate) fn parts(settings: &Settings) -> Result<Parts, Failure> {
             page_size: settings.page_size,
             overlap_s: settings.overlap_s,
             first_window_h: settings.first_window_h,
+            verify: settings.verify.clone(),
             ..EngineSettings::default()
         },
     })

@@ -1,13 +1,14 @@
-//! What goes on without a request: syncs that requests have started, and the pusher that tells Xero what the App changed.
+//! What goes on without a request: syncs and verifications that requests have started, the pusher that tells Xero what
+//! the App changed, and the verifier that compares both sides by the clock.
 //! They stop cleanly when the program ends.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use model::ConnectionId;
+use model::{ConnectionId, Kind};
 use store::Mode;
-use sync::{Engine, Progress, RunOutcome};
+use sync::{Engine, Progress, RunOutcome, Verification};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -24,7 +25,16 @@ pub(crate) struct Syncs {
     stop: watch::Sender<bool>,
     under_way: Mutex<JoinSet<()>>,
     pusher: Mutex<Option<JoinHandle<()>>>,
+    verifier: Mutex<Option<JoinHandle<()>>>,
     most: usize,
+}
+
+/// A verification that has begun.
+pub(crate) struct Verifying {
+    /// Its id.
+    pub(crate) id: i64,
+    /// Brings what it found.
+    pub(crate) done: oneshot::Receiver<Result<Verification, sync::Error>>,
 }
 
 /// A sync that has begun.
@@ -37,7 +47,13 @@ pub(crate) struct Started {
 
 impl Syncs {
     pub(crate) fn new(most: usize) -> Self {
-        Self { stop: watch::Sender::new(false), under_way: Mutex::default(), pusher: Mutex::default(), most }
+        Self {
+            stop: watch::Sender::new(false),
+            under_way: Mutex::default(),
+            pusher: Mutex::default(),
+            verifier: Mutex::default(),
+            most,
+        }
     }
 
     /// Starts a sync and returns as soon as it has a run, or has failed before it had one.
@@ -87,6 +103,52 @@ impl Syncs {
         }
     }
 
+    /// Starts a verification and returns as soon as it has an id, or has failed before it had one. It goes on if whoever
+    /// asked goes away.
+    pub(crate) async fn verify(
+        &self,
+        engine: Engine,
+        connection: ConnectionId,
+        kind: Option<Kind>,
+        mends: bool,
+        by: String,
+    ) -> Result<Verifying, Problem> {
+        let (id_sender, id) = oneshot::channel();
+        let (done_sender, mut done) = oneshot::channel();
+        let mut stop = self.stop.subscribe();
+        let work = async move {
+            let id_sender = Mutex::new(Some(id_sender));
+            let tell = move |id: i64| {
+                if let Some(sender) = id_sender.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                    // Nobody waits for it when the client has gone.
+                    let _ = sender.send(id);
+                }
+            };
+            let work = async {
+                match mends {
+                    true => engine.mend(connection, kind, &by, &tell).await,
+                    false => engine.verify(connection, kind, &by, &tell).await,
+                }
+            };
+            let found = tokio::select! {
+                found = work => found,
+                _ = stop.wait_for(|stop| *stop) => return,
+            };
+            if let Err(error) = &found {
+                tracing::warn!(code = error.code(), %connection, "a verification ended with an error");
+            }
+            let _ = done_sender.send(found);
+        };
+        self.spawn(work)?;
+        match id.await {
+            Ok(id) => Ok(Verifying { id, done }),
+            Err(_) => match (&mut done).await {
+                Ok(Err(error)) => Err(error.into()),
+                Ok(Ok(_)) | Err(_) => Err(stopping()),
+            },
+        }
+    }
+
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> Result<(), Problem> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         // Looked at with the set locked, so that nothing starts behind the back of a shutdown.
@@ -107,11 +169,12 @@ impl Syncs {
             self.stop.send_replace(true);
             std::mem::take(&mut *under_way)
         };
-        let pusher = self.pusher.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let keepers = [&self.pusher, &self.verifier];
+        let keepers = keepers.map(|keeper| keeper.lock().unwrap_or_else(PoisonError::into_inner).take());
         while all.join_next().await.is_some() {}
-        if let Some(pusher) = pusher {
+        for keeper in keepers.into_iter().flatten() {
             // One that panicked has said so already.
-            let _ = pusher.await;
+            let _ = keeper.await;
         }
     }
 
@@ -124,6 +187,36 @@ impl Syncs {
         }
         let stop = self.stop.subscribe();
         *pusher = Some(tokio::spawn(push_until(engine, every, stop)));
+    }
+
+    /// Compares both sides whenever a sample or a daily sweep is due. Started twice, it runs once.
+    pub(crate) fn keep_verifying(&self, engine: Engine, every: Duration) {
+        let mut verifier = self.verifier.lock().unwrap_or_else(PoisonError::into_inner);
+        if verifier.is_some() || *self.stop.borrow() {
+            return;
+        }
+        let stop = self.stop.subscribe();
+        *verifier = Some(tokio::spawn(verify_until(engine, every, stop)));
+    }
+}
+
+async fn verify_until(engine: Engine, every: Duration, mut stop: watch::Receiver<bool>) {
+    let mut told: Option<String> = None;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        // Only read: what is cut off is begun anew when it is due again.
+        let done = tokio::select! {
+            done = engine.verify_due() => done,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        let trouble = done.err().map(|error| format!("{}: {error}", error.code()));
+        if let Some(trouble) = trouble.as_ref().filter(|_| trouble != told) {
+            tracing::warn!(trouble, "the two sides cannot be compared just now");
+        }
+        told = trouble;
     }
 }
 

@@ -34,6 +34,7 @@ mod runs;
 mod standing;
 mod state;
 mod syncs;
+mod verify;
 mod writes;
 
 use std::time::Duration;
@@ -65,6 +66,8 @@ pub struct WebSettings {
     pub max_syncs: usize,
     /// How often the pusher looks whether the App has changed anything.
     pub push_every: Duration,
+    /// How often the verifier looks whether a sample or a daily sweep is due.
+    pub verify_every: Duration,
 }
 
 impl Default for WebSettings {
@@ -76,6 +79,7 @@ impl Default for WebSettings {
             long_timeout: Duration::from_secs(60 * 60),
             max_syncs: 32,
             push_every: Duration::from_millis(250),
+            verify_every: Duration::from_secs(60),
         }
     }
 }
@@ -103,7 +107,13 @@ impl Web {
         self.app.syncs().keep_pushing(self.app.engine().clone(), self.app.settings().push_every);
     }
 
-    /// Stops the pusher and the syncs that requests have started, between two of their transactions, and waits until they have
+    /// Begins to compare both sides as they become due (a sample every hour, everything once a day, by the engine's
+    /// settings); until [`Web::shutdown`]. Must be called inside the runtime.
+    pub fn keep_verifying(&self) {
+        self.app.syncs().keep_verifying(self.app.engine().clone(), self.app.settings().verify_every);
+    }
+
+    /// Stops the pusher, the verifier and the syncs that requests have started, between two of their transactions, and waits until they have
     /// stopped. New ones are refused from now on. Call it when the program ends, before or beside the server's own
     /// graceful end: requests that wait for a sync are answered by it.
     pub async fn shutdown(&self) {

@@ -12,11 +12,11 @@ use crate::access::{Access, RouteAccess};
 use crate::state::App;
 use crate::{
     books, brakes, callback, candidates, conflicts, connections, describe, docs, entities, failures, health, keys,
-    mappings, plans, pushes, runs, syncs, writes,
+    mappings, plans, pushes, runs, syncs, verify, writes,
 };
 
 /// Routes that may have to wait for Xero for long.
-pub(crate) const WAITS_FOR_XERO: [&str; 7] = [
+pub(crate) const WAITS_FOR_XERO: [&str; 8] = [
     "/api/v1/integrations/xero/sync/full",
     "/api/v1/integrations/xero/sync/incremental",
     "/api/v1/integrations/xero/sync/plan",
@@ -24,6 +24,7 @@ pub(crate) const WAITS_FOR_XERO: [&str; 7] = [
     "/api/v1/integrations/xero/sync/entity",
     "/api/v1/integrations/xero/push",
     "/api/v1/integrations/xero/agreement",
+    "/api/v1/integrations/xero/connections/{id}/verifications",
 ];
 
 macro_rules! list {
@@ -74,6 +75,9 @@ pub(crate) fn all() -> Routes {
         runs::get_statistics,
         runs::list_failures,
         connections::get_agreement,
+        verify::start_verification,
+        verify::list_verifications,
+        verify::get_verification,
         callback::connect,
         callback::connect_in_browser,
         callback::finish_connect,

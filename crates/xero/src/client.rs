@@ -49,6 +49,10 @@ impl ClientSettings {
     }
 }
 
+/// How often a call asks for a newer token: the first may be one that another process had got, and that ended meanwhile
+/// too. A 401 says no more than that the token is not accepted; whether the consent is, only a refresh can tell.
+const RENEWALS: u32 = 2;
+
 /// How reads are tried again after an answer that may heal. Writes never are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetrySettings {
@@ -278,7 +282,7 @@ impl Client {
     ) -> Result<Answer, Error> {
         let retry = &self.inner.settings.retry;
         let mut token = caller.tokens.token().await?;
-        let mut renewed = false;
+        let mut renewals = 0;
         let mut attempt = 1;
         loop {
             let request = self.request(call, caller, &token)?;
@@ -286,9 +290,9 @@ impl Client {
             let permit = self.inner.governor.admit(caller.tenant.as_ref(), caller.lane).await?;
             let error = match self.attempt(request, permit, caller, &token, call.not_after, &mut spent).await {
                 Ok(answer) => return Ok(answer),
-                Err(Error::Expired { detail }) if detail.contains("TokenExpired") && !renewed => {
+                Err(Error::Expired { .. }) if renewals < RENEWALS => {
                     token = caller.tokens.refused(&token).await?;
-                    renewed = true;
+                    renewals += 1;
                     continue;
                 }
                 Err(error) => error,

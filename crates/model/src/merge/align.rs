@@ -85,6 +85,9 @@ pub(super) fn align(keyed: &Keyed, lists: &Lists<'_>) -> Vec<Slot> {
     }
     let gone = |slot: &Slot| slot.base.is_some() && slot.remote.is_none();
     pairs.join(Written, (Base, &gone), (Remote, &all_new));
+    // Inserted again with the very edit that Xero has.
+    let gone = |slot: &Slot| slot.base.is_some() && slot.local.is_none() && slot.remote.is_some();
+    pairs.join(Written, (Remote, &gone), (Local, &added));
 
     // What was sent and whose answer was lost.
     let before = pairs.slots.clone();
@@ -207,7 +210,7 @@ impl Pairs<'_> {
         }
         let is_whole = matches!(likeness, Likeness::Whole);
         let members = line.iter().filter(|(name, value)| {
-            *name != self.keyed.key && !is_blank(Some(value)) && (is_whole || is_written(line, name))
+            *name != self.keyed.key && !loosely_agree(Some(value), None) && (is_whole || is_written(line, name))
         });
         Some(members.map(|(name, value)| format!("{name}\u{1}{}\u{2}", trimmed(value))).collect())
     }
@@ -251,7 +254,7 @@ pub(super) fn is_priced(line: &Members) -> bool {
 fn is_filled(keyed: &Keyed, line: &Members, full: &Members) -> bool {
     let mut written = line
         .iter()
-        .filter(|(name, value)| *name != keyed.key && !is_blank(Some(value)) && is_written(line, name))
+        .filter(|(name, value)| *name != keyed.key && !loosely_agree(Some(value), None) && is_written(line, name))
         .peekable();
     written.peek().is_some() && written.all(|(name, value)| loosely_agree(Some(value), full.get(name)))
 }

@@ -175,7 +175,7 @@ impl<'a> Lines<'a> {
                 Line::pushed(Some(self.without_id(app)), None)
             }
             (Some(was), Some(app), None) => {
-                let kept = self.parts.iter().all(|part| part.agrees(app, was));
+                let kept = self.parts.iter().all(|part| part.agrees_loosely(app, was));
                 self.merge_presence(slot, kept, false, settled)
             }
             (Some(was), None, Some(xero)) => {
@@ -195,7 +195,14 @@ impl<'a> Lines<'a> {
             Some(Side::Xero) => Line::all(xero.cloned()),
             // Xero has given up the id of a line that it removed.
             Some(Side::App) => Line::pushed(app.map(|app| self.without_id(app)), xero.cloned()),
-            None => Line { local: app.cloned(), base: was.cloned(), outgoing: xero.cloned(), acked: was.cloned() },
+            None => {
+                // Under the id that Xero has it by now, so that the conflict's path names it in the base too.
+                let mut was = was.cloned();
+                if let (Some(was), Some(xero)) = (&mut was, xero) {
+                    copy(xero, was, self.keyed.key);
+                }
+                Line { local: app.cloned(), base: was.clone(), outgoing: xero.cloned(), acked: was }
+            }
         }
     }
 
@@ -207,7 +214,7 @@ impl<'a> Lines<'a> {
         copy(xero, &mut local, self.keyed.key);
         for part in &self.parts {
             let comparison = Comparison {
-                app_is_base: part.agrees(app, was),
+                app_is_base: part.agrees_loosely(app, was),
                 app_is_xero: part.app_is_xero(was, app, xero),
                 xero_is_base: part.xero_kept(was, xero, slot),
             };
@@ -236,7 +243,9 @@ impl<'a> Lines<'a> {
         let order = self.sequence(|slot| slot.local);
         order.windows(2).all(|pair| self.slots[pair[0]].base <= self.slots[pair[1]].base)
             && self.slots.iter().all(|slot| match (self.was(slot), self.app(slot)) {
-                (Some(was), Some(app)) => slot.base.is_some() && self.parts.iter().all(|part| part.agrees(app, was)),
+                (Some(was), Some(app)) => {
+                    slot.base.is_some() && self.parts.iter().all(|part| part.agrees_loosely(app, was))
+                }
                 (was, app) => was.is_none() && app.is_none(),
             })
     }
@@ -295,8 +304,8 @@ impl Unit {
 
     /// Whether both sides made the same change. What Xero works out from it is Xero's to say.
     fn app_is_xero(&self, was: &Members, app: &Members, xero: &Members) -> bool {
-        let same = |a: &Members, b: &Members, member: &str| agree(a.get(member), b.get(member));
-        self.agrees(app, xero)
+        let same = |a: &Members, b: &Members, member: &str| loosely_agree(a.get(member), b.get(member));
+        self.agrees_loosely(app, xero)
             || self.has_computed()
                 && self.inputs(app, xero).all(|member| same(app, xero, member))
                 && !self.inputs(app, was).all(|member| same(app, was, member))

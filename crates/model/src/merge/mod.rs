@@ -288,6 +288,11 @@ impl Unit {
     fn agrees(&self, a: &Members, b: &Members) -> bool {
         self.members.iter().all(|member| agree(a.get(*member), b.get(*member)))
     }
+
+    /// The same, once Xero has trimmed it.
+    fn agrees_loosely(&self, a: &Members, b: &Members) -> bool {
+        self.members.iter().all(|member| loosely_agree(a.get(*member), b.get(*member)))
+    }
 }
 
 /// The members of a group that are not blank.
@@ -310,14 +315,14 @@ fn units(fields: &'static [Field]) -> Vec<Unit> {
 
 fn merge_unit<R: Record>(unit: &Unit, three: &Three<'_>, out: &mut Outcome<'_>) {
     let comparison = Comparison {
-        app_is_base: unit.is_same::<R>(three.local, three.base, agree),
-        app_is_xero: unit.is_same::<R>(three.local, three.remote, agree),
+        app_is_base: unit.is_same::<R>(three.local, three.base, loosely_agree),
+        app_is_xero: unit.is_same::<R>(three.local, three.remote, loosely_agree),
         xero_is_base: unit.is_same::<R>(three.base, three.remote, loosely_agree),
     };
     let values = || [unit.shown(three.base), unit.shown(three.local), unit.shown(three.remote)];
     match out.settled.settle(|| unit.name.to_owned(), &comparison, values) {
-        // The App keeps its own words for the same thing.
-        Some(Side::Xero) if comparison.app_is_xero => {}
+        // The App keeps its own words for the same thing, but not spaces that Xero trims.
+        Some(Side::Xero) if unit.is_same::<R>(three.local, three.remote, agree) => {}
         Some(Side::Xero) => unit.copy(three.remote, &mut out.local),
         Some(Side::App) => {
             unit.copy(three.local, &mut out.outgoing);

@@ -58,13 +58,13 @@ pub(super) fn merge(keyed: &Keyed, three: &Three<'_>, out: &mut Outcome<'_>) {
     for key in remote.order.iter().chain(&base.order).chain(&local.order).copied().filter(|key| seen.insert(*key)) {
         let (was, app, xero) = (base.get(key), local.get(key), remote.get(key));
         let comparison = Comparison {
-            app_is_base: same(app, was, agree),
-            app_is_xero: same(app, xero, agree),
+            app_is_base: same(app, was, loosely_agree),
+            app_is_xero: same(app, xero, loosely_agree),
             xero_is_base: same(was, xero, loosely_agree),
         };
         let path = || format!("{}[{key}]", keyed.field);
         match out.settled.settle(path, &comparison, || [was, app, xero].map(shown)) {
-            Some(Side::Xero) if comparison.app_is_xero => {}
+            Some(Side::Xero) if same(app, xero, agree) => {}
             Some(Side::Xero) => next_local.put(keyed, key, xero),
             Some(Side::App) => {
                 outgoing.put(keyed, key, app);
@@ -107,5 +107,5 @@ fn key_of<'a>(item: &'a Members, keyed: &Keyed) -> &'a str {
 }
 
 fn is_empty(item: &Members, keyed: &Keyed) -> bool {
-    item.iter().all(|(name, value)| name == keyed.key || is_blank(Some(value)))
+    item.iter().all(|(name, value)| name == keyed.key || loosely_agree(Some(value), None))
 }

@@ -19,7 +19,10 @@ pub(super) const COMPUTED: [&str; 2] = ["tax_amount", "line_amount"];
 /// What of a line merges as one, by name.
 const PARTS: [(&str, &[&str]); 5] = [
     ("description", &["description"]),
-    ("amounts", &["quantity", "unit_amount", "discount_rate", "discount_amount", "tax_type", "tax_amount", "line_amount"]),
+    (
+        "amounts",
+        &["quantity", "unit_amount", "discount_rate", "discount_amount", "tax_type", "tax_amount", "line_amount"],
+    ),
     ("account_code", &["account_code"]),
     ("item_code", &["item_code"]),
     ("tracking", &["tracking"]),
@@ -109,7 +112,8 @@ fn merge_whole(build: &mut Build<'_>, [base, app, xero]: [&Members; 3], were_nev
     let in_order = mine.iter().zip(&was).all(|(mine, was)| key_of(mine) == key_of(was));
     let question = Question {
         by_app: !(same(TYPES, base.get(TYPES), app.get(TYPES)) && is_list(&mine) && in_order),
-        by_xero: !are_untouched(base, xero),
+        // A line that both added is as good as agreed on.
+        by_xero: !are_untouched(base, xero, &mine),
         is_same: false,
     };
     let shown = |record: &Members| {
@@ -187,7 +191,12 @@ fn merge_line(build: &mut Build<'_>, [was, mine, theirs]: [Option<&Members>; 3])
             match build.end(GROUP, &question, || path, || values([Some(was), None, Some(theirs)])) {
                 End::Goes(Side::App) => [None, None, None, Some(theirs.clone())],
                 End::Goes(Side::Xero) | End::Agreed => [0; 4].map(|_| Some(theirs.clone())),
-                End::Stays => [None, Some(theirs.clone()), Some(was.clone()), Some(was.clone())],
+                End::Stays => {
+                    // Under the id that Xero has it by now.
+                    let mut was = was.clone();
+                    copy("xero_line_id", theirs, &mut was);
+                    [None, Some(theirs.clone()), Some(was.clone()), Some(was)]
+                }
             }
         }
         (was, Some(mine), Some(theirs)) => merge_parts(build, &path, was, mine, theirs),
@@ -207,12 +216,17 @@ fn merge_parts(build: &mut Build<'_>, path: &str, was: Option<&Members>, mine: &
     for (part, members) in PARTS {
         let question = if is_new && was.is_empty() {
             // Added on both sides, or sent and never answered: Xero fills in what was left blank.
-            Question { by_app: !is_filled(members, mine, theirs), by_xero: true, is_same: is_same(members, was, mine, theirs) }
+            Question {
+                by_app: !is_filled(members, mine, theirs),
+                by_xero: true,
+                is_same: is_same(members, was, mine, theirs),
+            }
         } else {
             Question {
-                by_app: is_changed(members, was, mine),
+                by_app: is_changed_by_app(members, was, mine),
                 by_xero: is_changed(members, was, theirs) && !(is_new && is_filled(members, was, theirs)),
-                is_same: is_same(members, was, mine, theirs),
+                is_same: is_same(members, was, mine, theirs)
+                    || (is_new && is_same_but_for_blanks(members, was, mine, theirs)),
             }
         };
         let shown = |line: &Members| match members {
@@ -234,9 +248,9 @@ fn merge_parts(build: &mut Build<'_>, path: &str, was: Option<&Members>, mine: &
     after.map(Some)
 }
 
-/// Whether somebody edited a line.
+/// Whether the App edited a line.
 fn is_edited(was: &Members, now: &Members) -> bool {
-    PARTS.iter().any(|(_, members)| is_changed(members, was, now))
+    PARTS.iter().any(|(_, members)| is_changed_by_app(members, was, now))
 }
 
 /// The same of Xero's line. What Xero fills into a line that was sent without an id is no edit.
@@ -246,10 +260,11 @@ fn is_edited_in_xero(was: &Members, now: &Members) -> bool {
 }
 
 /// Whether Xero's people left the lines, and what their amounts mean, alone.
-pub(super) fn are_untouched(base: &Members, xero: &Members) -> bool {
+pub(super) fn are_untouched(base: &Members, xero: &Members, mine: &[&Members]) -> bool {
     let (was, is) = (lines_of(base), lines_of(xero));
+    let is_known = |line: &&Members| find(&was, key_of(line)).is_some() || find(mine, key_of(line)).is_some();
     same(TYPES, base.get(TYPES), xero.get(TYPES))
-        && was.len() == is.len()
+        && is.iter().all(is_known)
         && was.iter().all(|line| find(&is, key_of(line)).is_some_and(|now| !is_edited_in_xero(line, now)))
 }
 
@@ -269,14 +284,26 @@ fn is_changed(members: &[&'static str], was: &Members, now: &Members) -> bool {
         || (members.contains(&"tax_amount") && !blank(was.get("tax_amount")) && !has_same("tax_amount", was, now))
 }
 
-/// The same change on both sides; tax that the App left alone is Xero's to work out.
+/// What the App writes into a line counts, even what Xero works out.
+fn is_changed_by_app(members: &[&'static str], was: &Members, now: &Members) -> bool {
+    members.iter().any(|member| !has_same(member, was, now))
+}
+
+/// The same change on both sides; what Xero works out from it, and tax that the App left alone, is Xero's to say.
 fn is_same(members: &[&'static str], was: &Members, mine: &Members, theirs: &Members) -> bool {
-    let leaves_tax = || {
-        inputs(members, was, mine).any(|member| !has_same(member, was, mine))
-            && (blank(mine.get("tax_amount")) || has_same("tax_amount", was, mine))
-    };
-    inputs(members, mine, theirs).all(|member| has_same(member, mine, theirs))
-        && (!members.contains(&"tax_amount") || has_same("tax_amount", mine, theirs) || leaves_tax())
+    let all_same = |a: &Members, b: &Members| inputs(members, a, b).all(|member| has_same(member, a, b));
+    let leaves_tax = || blank(mine.get("tax_amount")) || has_same("tax_amount", was, mine);
+    members.iter().all(|member| has_same(member, mine, theirs))
+        || (members.contains(&"tax_amount")
+            && all_same(mine, theirs)
+            && !all_same(was, mine)
+            && (has_same("tax_amount", mine, theirs) || leaves_tax()))
+}
+
+/// The same once the App's line has what Xero filled in.
+fn is_same_but_for_blanks(members: &[&'static str], was: &Members, mine: &Members, theirs: &Members) -> bool {
+    let is_blank = |member: &str| blank(was.get(member)) && blank(mine.get(member));
+    members.iter().all(|member| is_blank(member) || has_same(member, mine, theirs))
 }
 
 /// Whether everything that is set in `line` is so in `full`.

@@ -318,7 +318,7 @@ fn is_untouched(shape: &Shape, base: &Value, xero: &Value) -> bool {
             let (was, is) = (slots_of(base, list), slots_of(xero, list));
             kinds(&[&was, &is]).iter().all(|kind| same(list, find(&was, kind), find(&is, kind)))
         }
-        Lines => lines::are_untouched(base, xero),
+        Lines => lines::are_untouched(base, xero, &[]),
         Told(_) => true,
     })
 }

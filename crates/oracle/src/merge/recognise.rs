@@ -37,9 +37,17 @@ pub fn recognise(base: &mut Value, app: &mut Value, xero: &mut Value) {
         }
     }
     for is_likely in [is_equal, is_alike] {
+        claim(&mut app, &base, &|now, was| id(was).is_none() && is_likely(was, now));
+    }
+    for is_likely in [is_equal, is_alike] {
         claim(&mut app, &base, &|now, was| is_likely(was, now));
     }
     claim(&mut xero, &base, &|now, was| id(was).is_some() && is_alike(was, now));
+    // Inserted again with the very edit that Xero has.
+    claim(&mut app, &xero, &|mine, theirs| key(theirs).is_some() && is_alike(mine, theirs));
+    // Edited while it was on its way, to what Xero filled in.
+    let sent: Vec<Option<&str>> = base.iter().filter(|was| id(was).is_none()).map(|was| key(was)).collect();
+    claim(&mut app, &xero, &|mine, theirs| sent.contains(&key(theirs)) && has_all(mine, theirs));
     for line in xero.iter_mut().filter(|line| key(line).is_none()) {
         next += 1;
         put(line, next);
@@ -110,7 +118,8 @@ fn counts(line: &Members, name: &str) -> bool {
 /// Everything is the same but the id.
 fn is_equal(a: &Members, b: &Members) -> bool {
     let all = |a: &Members, b: &Members| {
-        a.iter().all(|(name, value)| matches!(name.as_str(), KEY | "xero_line_id") || same(name, Some(value), b.get(name)))
+        a.iter()
+            .all(|(name, value)| matches!(name.as_str(), KEY | "xero_line_id") || same(name, Some(value), b.get(name)))
     };
     all(a, b) && all(b, a)
 }

@@ -114,6 +114,14 @@ fn compare_lines(is: &Members, should: &Members, found: &mut Vec<String>) {
             found.push(format!("the line {id} should be {}", Value::Object(line.clone())));
         }
     }
+    // The very same first, then the same but for what Xero filled in.
+    new.retain(|line| match left.iter().position(|other| is_line(other, line, true)) {
+        Some(at) => {
+            left.remove(at);
+            false
+        }
+        None => true,
+    });
     for line in new {
         match left.iter().position(|other| is_line(other, line, false)) {
             Some(at) => drop(left.remove(at)),
@@ -129,6 +137,8 @@ fn is_line(is: &Members, should: &Members, wholly: bool) -> bool {
         let is_computed = name == "tax_amount" || (name == "line_amount" && super::lines::is_priced(should));
         name != KEY && name != "xero_line_id" && !is_computed
     };
-    should.iter().all(|(name, value)| !counts(name) || (!wholly && blank(Some(value))) || same(name, Some(value), is.get(name)))
+    should
+        .iter()
+        .all(|(name, value)| !counts(name) || (!wholly && blank(Some(value))) || same(name, Some(value), is.get(name)))
         && (!wholly || is.iter().all(|(name, value)| !counts(name) || should.contains_key(name) || blank(Some(value))))
 }

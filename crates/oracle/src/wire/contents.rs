@@ -24,7 +24,8 @@ pub(super) fn judge(calls: &[&Call]) -> Vec<Violation> {
         let is_first = call.key.as_deref().is_none_or(|key| keys.insert(key));
         if is_write(call) && is_first {
             for element in elements(&call.body) {
-                let known = id_of_own(element).and_then(|id| shown.get(&(call.process, id)).copied());
+                let id = id_of_own(element).or_else(|| id_in_path(call));
+                let known = id.and_then(|id| shown.get(&(call.process, id)).copied());
                 found.extend(judge_element(call, element, known));
             }
         }
@@ -45,6 +46,11 @@ fn id_of_own(element: &Value) -> Option<Uuid> {
     if is_nested { None } else { id_of(element) }
 }
 
+/// The record that a request to a single one names.
+fn id_in_path(call: &Call) -> Option<Uuid> {
+    Uuid::parse_str(call.path.rsplit('/').next()?).ok()
+}
+
 fn judge_element(call: &Call, element: &Value, known: Option<&Value>) -> Vec<Violation> {
     let mut found = Vec::new();
     let about = |what: String| format!("call {} {} {}: {what}", call.number, call.method, call.path);
@@ -57,8 +63,7 @@ fn judge_element(call: &Call, element: &Value, known: Option<&Value>) -> Vec<Vio
     }
     let Some(known) = known else { return found };
     if matches!(known["Status"].as_str(), Some("VOIDED" | "DELETED")) && known.get("ContactStatus").is_none() {
-        let id = id_of(element);
-        found.push(Violation::new("I-D2", about(format!("{id:?} was known to be {}", known["Status"]))));
+        found.push(Violation::new("I-D2", about(format!("it was known to be {}", known["Status"]))));
     }
     if known["Status"] == "PAID" && matches!(element["Status"].as_str(), Some("VOIDED" | "DELETED" | "DRAFT")) {
         found.push(Violation::new("I-D2", about(format!("a paid document is to become {}", element["Status"]))));
@@ -79,7 +84,9 @@ fn remade(element: &Value, known: &Value) -> Vec<String> {
     let kept: BTreeSet<&str> = sent.iter().filter_map(|line| line["LineItemID"].as_str()).collect();
     let there = lines(known);
     let by_text = |text: &str| {
-        there.iter().any(|line| line["Description"] == text && line["LineItemID"].as_str().is_some_and(|id| !kept.contains(id)))
+        there
+            .iter()
+            .any(|line| line["Description"] == text && line["LineItemID"].as_str().is_some_and(|id| !kept.contains(id)))
     };
     let bare = sent.iter().filter(|line| line["LineItemID"].is_null());
     bare.filter_map(|line| line["Description"].as_str()).filter(|text| by_text(text)).map(str::to_owned).collect()

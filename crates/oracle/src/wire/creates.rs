@@ -102,7 +102,10 @@ pub(super) fn resends(calls: &[&Call]) -> Vec<Violation> {
                 }
             } else if !was_looked_for(calls, of, &open, new.call) {
                 let since = new.call.at_ms - last.call.at_ms;
-                found.push(Violation::new("I-S3", format!("{about} under another key after {since} ms without two looks")));
+                found.push(Violation::new(
+                    "I-S3",
+                    format!("{about} under another key after {since} ms without two looks"),
+                ));
             }
         }
     }

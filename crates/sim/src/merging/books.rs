@@ -232,7 +232,14 @@ impl Sample for Invoice {
             8 => {}
             what => {
                 let edit = Edit { what: what - 9, ..edit };
-                lines::edit(&mut self.lines, &mut self.line_amount_types, edit, side, (&was.lines, was.line_amount_types), given);
+                lines::edit(
+                    &mut self.lines,
+                    &mut self.line_amount_types,
+                    edit,
+                    side,
+                    (&was.lines, was.line_amount_types),
+                    given,
+                );
             }
         }
         if side == Side::Xero {
@@ -354,7 +361,14 @@ impl Sample for BankTransaction {
             6 => {}
             what => {
                 let edit = Edit { what: what - 7, ..edit };
-                lines::edit(&mut self.lines, &mut self.line_amount_types, edit, side, (&was.lines, was.line_amount_types), given);
+                lines::edit(
+                    &mut self.lines,
+                    &mut self.line_amount_types,
+                    edit,
+                    side,
+                    (&was.lines, was.line_amount_types),
+                    given,
+                );
             }
         }
         if side == Side::Xero {

@@ -13,6 +13,8 @@ pub(super) struct Edit {
     pub(super) place: u8,
     /// One of a few values; 0 is blank, [`BACK`] what was there at first.
     pub(super) to: u8,
+    /// Makes the description of a new line its own.
+    pub(super) token: u16,
     /// Bits: a space behind (1), a space before (2), sums of the line brought up to date (4).
     pub(super) how: u8,
 }
@@ -94,7 +96,21 @@ impl Plan {
         }
         let is_first = dice.per_mille(60);
         let epochs = 1 + dice.below(6) / 3 + dice.below(10) / 9;
-        let epochs = (0..epochs).map(|at| Epoch::draw(dice, kind, at == 0, is_first)).collect();
+        let mut epochs: Vec<Epoch> = (0..epochs).map(|at| Epoch::draw(dice, kind, at == 0, is_first)).collect();
+        if is_document {
+            // Of equal lines without ids nobody can tell which is which: a record has copies, or lines written anew.
+            let other = EDITS[usize::from(kind)] - 1 - u8::try_from(dice.below(2)).unwrap_or(0);
+            base.retain(|edit: &Edit| edit.what + 2 < EDITS[usize::from(kind)]);
+            // With the types of amounts changed, sums that the App left alone cannot be told from sums that it set.
+            let changes = |epoch: &Epoch| epoch.app.iter().chain(&epoch.xero).any(|edit| edit.sets_types(kind));
+            let may_be_lost = !epochs.iter().any(changes);
+            for epoch in &mut epochs {
+                epoch.is_lost &= may_be_lost;
+                for edits in [&mut epoch.app, &mut epoch.xero, &mut epoch.under_way] {
+                    edits.retain(|edit| edit.what != other);
+                }
+            }
+        }
         Self { kind, base, is_first, epochs }
     }
 }
@@ -115,13 +131,16 @@ impl Epoch {
         }
         let is_deleted = dice.per_mille(40) && !(is_start && is_first);
         let is_voided = dice.per_mille(40);
-        let under_way = if dice.per_mille(200) && !is_deleted {
-            (0..=dice.below(2)).map(|_| Edit::draw(dice, kind)).collect()
-        } else {
-            Vec::new()
-        };
+        let mut under_way = Vec::new();
+        if dice.per_mille(200) && !is_deleted {
+            under_way.extend((0..=dice.below(2)).map(|_| Edit::draw(dice, kind)));
+            // Which of two equal lines without an id was sent, nobody can tell.
+            under_way.retain(|edit: &Edit| !edit.forgets_ids(kind) && !edit.sets_tax(kind));
+        }
+        // Nor can anybody tell a line that was written anew from one whose answer was lost.
+        let may_be_lost = under_way.is_empty() && !app.iter().chain(&xero).any(|edit| edit.forgets_ids(kind));
         Self {
-            is_lost: under_way.is_empty() && dice.per_mille(100),
+            is_lost: may_be_lost && dice.per_mille(100),
             app,
             xero,
             under_way,
@@ -149,7 +168,20 @@ impl Edit {
             2..=5 => 4,
             _ => 0,
         };
-        Self { what, place: u8::try_from(dice.below(5)).unwrap_or(0), to: Self::value(dice), how }
+        let token = u16::try_from(dice.below(1 << 16)).unwrap_or(0);
+        Self { what, place: u8::try_from(dice.below(5)).unwrap_or(0), to: Self::value(dice), token, how }
+    }
+
+    fn forgets_ids(self, kind: u8) -> bool {
+        kind % 2 == 1 && self.what + 1 == EDITS[usize::from(kind)]
+    }
+
+    fn sets_types(self, kind: u8) -> bool {
+        kind % 2 == 1 && self.what + 6 == EDITS[usize::from(kind)]
+    }
+
+    fn sets_tax(self, kind: u8) -> bool {
+        kind % 2 == 1 && self.what + 7 == EDITS[usize::from(kind)]
     }
 
     /// An edit; sometimes one that is taken back, or that says the same in another spelling.

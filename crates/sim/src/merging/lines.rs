@@ -37,18 +37,22 @@ pub(super) fn edit(
     let back = edit.to == BACK;
     match edit.what {
         0 => put_text(&mut line.description, edit, Some(&old.description)),
-        1 => line.quantity = if back { old.quantity } else { some_amount(edit.to) },
-        2 => line.unit_amount = if back { old.unit_amount } else { some_amount(edit.to) },
+        1 => line.quantity = if back { old.quantity } else { some_amount(1 + edit.to % 4) },
+        2 => line.unit_amount = if back { old.unit_amount } else { some_amount(1 + edit.to % 4) },
         3 => line.discount_rate = if back { old.discount_rate } else { some_amount(edit.to) },
         4 => put_text(&mut line.account_code, edit, Some(&old.account_code)),
         5 => put_text(&mut line.item_code, edit, Some(&old.item_code)),
         6 => {
             let tracking = |option| vec![Tracking { category: "Region".into(), option }];
-            line.tracking = if back { old.tracking.clone() } else { text(Edit { how: 0, ..edit }).map_or_else(Vec::new, tracking) };
+            line.tracking =
+                if back { old.tracking.clone() } else { text(Edit { how: 0, ..edit }).map_or_else(Vec::new, tracking) };
         }
         7 => line.tax_type = if back { old.tax_type.clone() } else { Some(tax_type(edit.to).to_owned()) },
         // Tax set by hand.
-        _ => line.tax_amount = if back { old.tax_amount } else { Some(Amount::from_e4(990_000 + i64::from(edit.to) * 100)) },
+        _ => {
+            line.tax_amount =
+                if back { old.tax_amount } else { Some(Amount::from_e4(990_000 + i64::from(edit.to) * 100)) }
+        }
     }
     let sets_inputs = matches!(edit.what, 1..=3 | 7);
     if sets_inputs && (side == Side::Xero || edit.how & 4 != 0) {
@@ -77,7 +81,7 @@ fn edit_list(
         0 => *types = if edit.to == BACK { was.1 } else { types_of(edit.to) },
         1 => {
             let mut line = Line {
-                description: text(Edit { to: edit.to.min(4).max(1), ..edit }),
+                description: text(Edit { to: 1 + edit.to % 4, ..edit }).map(|text| format!("{text}{}", edit.token)),
                 quantity: some_amount(1 + edit.place % 4),
                 unit_amount: some_amount(1 + edit.to % 4),
                 ..Line::default()

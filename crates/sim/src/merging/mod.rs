@@ -114,9 +114,8 @@ pub fn run_with<M: Merging>(merging: &M, first_seed: u64, cases: u64) -> Outcome
         match play_and_shuffle(&case, merging, &mut reached) {
             Ok(rounds) => outcome.rounds[rounds.min(MAX_ROUNDS)] += 1,
             Err(what) => {
-                let shrunk = shrink::shrink(case, &what, &|case| {
-                    play_and_shuffle(case, merging, &mut Reached::default()).err()
-                });
+                let shrunk =
+                    shrink::shrink(case, &what, &|case| play_and_shuffle(case, merging, &mut Reached::default()).err());
                 outcome.failures.push(Failure { seed, what, shrunk: story(&shrunk, merging) });
                 if outcome.failures.len() == MAX_FAILURES {
                     break;
@@ -150,7 +149,7 @@ fn play_and_shuffle<M: Merging>(case: &Case, merging: &M, reached: &mut Reached)
     let mut lives_of_one = lives::<M>(case, false);
     let rounds = play(case, merging, &mut lives_of_one, reached, false)?;
     reached.reach_if(lives_of_one.len() > 1, Reaches::Batch);
-    if case.seed % SHUFFLE == 0 {
+    if case.seed.is_multiple_of(SHUFFLE) {
         let mut turned = case.clone();
         for epoch in turned.plans.iter_mut().flat_map(|plan| plan.epochs.iter_mut().skip(usize::from(plan.is_first))) {
             epoch.is_app_first = !epoch.is_app_first;

@@ -57,6 +57,8 @@ pub(super) struct Done {
     pub(super) decided: Vec<FieldConflict>,
     pub(super) app_writes: u32,
     pub(super) xero_writes: u32,
+    /// The App's row met what was known of Xero, before Xero was read.
+    pub(super) is_app_first: bool,
     /// Xero did not take what it was sent.
     pub(super) is_refused: bool,
     /// The names of fields and groups of each push.
@@ -193,9 +195,8 @@ impl<R: Sample> Pair<R> {
             self.base = if removal == Removal::Open { base.clone() } else { remote.clone() };
             return Ok(if removal == Removal::Push { Wanted::Removal } else { Wanted::Nothing });
         };
-        let decision = merging
-            .merge(base, app, remote, policy)
-            .map_err(|error| format!("a merge gave no record: {error}"))?;
+        let decision =
+            merging.merge(base, app, remote, policy).map_err(|error| format!("a merge gave no record: {error}"))?;
         self.tell(|_| told(&decision));
         let Decision { write_local, outgoing, push, base, acked, conflicts } = decision;
         if let Some(after) = write_local {
@@ -336,8 +337,9 @@ impl<R: Sample, M: Merging> Life<M> for Pair<R> {
             return Ok(false);
         }
         let base = self.base.clone();
-        if self.epoch.is_app_first {
-            self.epoch.is_app_first = false;
+        let is_app_first = std::mem::take(&mut self.epoch.is_app_first);
+        if is_app_first {
+            self.done.is_app_first = true;
             let known = self.known_of_xero()?;
             self.is_captured = !matches!(self.meet(merging, &base, &known)?, Wanted::Nothing);
         } else {
@@ -347,7 +349,8 @@ impl<R: Sample, M: Merging> Life<M> for Pair<R> {
         if self.is_captured {
             self.push(merging)?;
         }
-        Ok(before != (self.done.app_writes, self.done.xero_writes))
+        // Xero was not looked at yet, unless something was pushed.
+        Ok(is_app_first || before != (self.done.app_writes, self.done.xero_writes))
     }
 
     fn finish(&mut self, merging: &M, reached: &mut Reached) -> Result<(), String> {
@@ -374,7 +377,15 @@ impl<R: Sample, M: Merging> Life<M> for Pair<R> {
 
     fn state(&self) -> Result<String, String> {
         let standing: Vec<&str> = self.standing.iter().map(|conflict| conflict.field.as_str()).collect();
-        let (app, xero, base) = (value(&self.app)?, value(&self.xero)?, value(&self.base)?);
+        let (mut app, xero, base) = (value(&self.app)?, value(&self.xero)?, value(&self.base)?);
+        // Where lines stand against each other, the App's may lack ids.
+        let lines = app
+            .get_mut("lines")
+            .and_then(Value::as_array_mut)
+            .filter(|_| standing.iter().any(|field| field.starts_with("lines")));
+        for line in lines.into_iter().flatten().filter_map(Value::as_object_mut) {
+            line.remove("xero_line_id");
+        }
         Ok(format!("app {app}\nxero {xero}\nbase {base}\nopen {standing:?}"))
     }
 
@@ -389,11 +400,8 @@ pub(super) fn value<T: serde::Serialize>(record: &T) -> Result<Value, String> {
 }
 
 fn told<R: Sample>(decision: &Decision<R>) -> String {
-    let conflicts: Vec<String> = decision
-        .conflicts
-        .iter()
-        .map(|conflict| format!("{} ({:?})", conflict.field, conflict.winner))
-        .collect();
+    let conflicts: Vec<String> =
+        decision.conflicts.iter().map(|conflict| format!("{} ({:?})", conflict.field, conflict.winner)).collect();
     format!(
         "  merge: app {}, push {:?}, conflicts {conflicts:?}, base {}",
         decision.write_local.as_ref().map_or_else(|| "stays".to_owned(), |after| format!("becomes {}", brief(after))),

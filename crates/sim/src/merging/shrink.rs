@@ -79,9 +79,11 @@ fn drop_flag(epoch: &mut Epoch, flag: usize) -> bool {
         4 => epoch.answer.take().is_some(),
         5 => std::mem::take(&mut epoch.is_app_later),
         // One rule for everything instead of many.
-        _ => epoch.rules.is_some_and(|rules| rules % 8 > 3) && {
-            epoch.rules = Some(if flag == 6 { 3 } else { 1 });
-            true
-        },
+        _ => {
+            epoch.rules.is_some_and(|rules| rules % 8 > 3) && {
+                epoch.rules = Some(if flag == 6 { 3 } else { 1 });
+                true
+            }
+        }
     }
 }

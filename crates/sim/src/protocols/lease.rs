@@ -145,6 +145,13 @@ impl Leases {
                 set(to, Pc::Idle);
             });
         }
+        if !matches!(pc, Pc::Idle | Pc::Working) && state.faults > 0 {
+            // `ReleaseOnDrop`: whoever asked for the run went away.
+            add("is dropped, and gives the lease back", &|to| {
+                to.faults -= 1;
+                self.release(to, at);
+            });
+        }
         match pc {
             Pc::Idle => {
                 if state.effects > 0 && self.has_ended(state, at) {
@@ -155,12 +162,7 @@ impl Leases {
                     });
                 }
             }
-            Pc::Working if state.effects == 0 => add("release_lease", &|to| {
-                if holds || self.variant == Variant::ReleasedWithoutFence {
-                    (to.holder, to.left) = (None, 0);
-                }
-                set(to, Pc::Idle);
-            }),
+            Pc::Working if state.effects == 0 => add("release_lease", &|to| self.release(to, at)),
             Pc::Working if holds || self.variant == Variant::RenewedWithoutFence => {
                 add("hold_lease: a request is durable (P1)", &|to| {
                     self.renew(to, at);
@@ -193,15 +195,21 @@ impl Leases {
                     }
                     self.renew(to, at);
                     to.effects = to.effects.saturating_sub(1);
-                    let is_proved = self.variant == Variant::ProvedOnce && to.effects > 0;
-                    set(to, if is_proved { Pc::Proved(0) } else { Pc::Working });
+                    set(to, Pc::Working);
                 });
                 if self.variant == Variant::ProvedOnce {
-                    add("keeps the answer for later and goes on", &|to| set(to, Pc::Proved(0)));
+                    add("goes on to its next request", &|to| set(to, Pc::Proved(0)));
                 }
             }
             Pc::Working | Pc::Answered => add("LeaseLost: writes nothing", &|to| set(to, Pc::Idle)),
         }
+    }
+
+    fn release(&self, to: &mut State, at: usize) {
+        if to.holder == Some(at as u8) || self.variant == Variant::ReleasedWithoutFence {
+            (to.holder, to.left) = (None, 0);
+        }
+        to.workers[at] = Pc::Idle;
     }
 
     /// Whether this worker takes the lease for ended.
@@ -249,10 +257,10 @@ impl Leases {
 pub fn reports(size: Size) -> Vec<Report> {
     let of = |rules, expected, machine: Leases| Report::of("lease", rules, expected, &machine);
     let right = Leases { variant: Variant::Right, workers: 3, effects: 3, faults: 2 };
-    let mut reports = vec![of("right; 3 workers, 2 faults", Expected::Holds { states: 1_000 }, right)];
+    let mut reports = vec![of("right; 3 workers, 2 faults", Expected::Holds { states: 30_000 }, right)];
     if size == Size::Full {
         let four = Leases { workers: 4, faults: 3, ..right };
-        reports.push(of("right; 4 workers, 3 faults", Expected::Holds { states: 10_000 }, four));
+        reports.push(of("right; 4 workers, 3 faults", Expected::Holds { states: 270_000 }, four));
     }
     let (writer, recorder) = (Expected::Breaks(ONE_WRITER), Expected::Breaks(ONE_RECORDER));
     let wrong = [

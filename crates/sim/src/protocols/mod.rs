@@ -12,11 +12,14 @@
 use std::fmt;
 
 pub mod create;
+mod create_state;
 mod create_steps;
 pub mod cursor;
+mod cursor_steps;
 pub mod explore;
 pub mod lease;
 pub mod refresh;
+mod refresh_state;
 mod refresh_steps;
 
 pub use explore::{Counterexample, Explored, Machine, Step, explore};

@@ -8,7 +8,7 @@
 //!
 //! What Xero does with a token that was used before is known only in part (xero-facts 1.2), so each answer is modelled.
 
-use super::refresh_steps::{Pc, State, Token};
+use super::refresh_state::{Pc, State, Token};
 use super::{Expected, Machine, Report, Size, Step};
 
 /// I-T1.
@@ -172,11 +172,11 @@ pub fn reports(size: Size) -> Vec<Report> {
     let frozen = |variant| Refresh { variant, ..freeze };
     let refused = |variant| Refresh { variant, grace: Grace::Strict, may_be_late: false, ..once };
     vec![
-        holds("as they are; a replay gives another pair", 1_000, right),
-        holds("as they are; a replay gives the same pair", 1_000, same),
-        holds("as they are; a token works once", 1_000, strict),
-        holds("as they are; a token works once, no answer lost", 100, Refresh { grace: Grace::Strict, ..freeze }),
-        holds("fenced at T2 and T3; a replay ends the pair before", 1_000, newest),
+        holds("right; a replay gives another pair", 180_000, right),
+        holds("right; a replay gives the same pair", 130_000, same),
+        holds("right; a token works once", 160_000, strict),
+        holds("right; a token works once, no answer lost", 2_000, Refresh { grace: Grace::Strict, ..freeze }),
+        holds("fenced at T2 and T3; a replay ends the pair before", 50_000, newest),
         of("not fenced at T2 and T3, and a replay ends the pair before", lost, Refresh { is_fenced: false, ..newest }),
         of("a lock that ends before the request", Expected::Breaks(ONE_REFRESHER), crash(Variant::ShortLock)),
         of("saved after use", lost, crash(Variant::SavedAfterUse)),

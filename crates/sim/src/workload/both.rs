@@ -31,8 +31,10 @@ impl Workload {
     async fn pair(&mut self, kind: &'static str) -> Option<(i64, Uuid)> {
         let most = u64::try_from(self.app.number(&format!("SELECT MAX(id) AS c FROM {}", table(kind))).await?).ok()?;
         let is_new = self.dice.one_in(2);
-        let from = if is_new { most.saturating_sub(self.dice.below(self.options.crowd)) } else { self.dice.below(most) };
-        let live = if kind == "customer" { "status = 'ACTIVE'" } else { "type = 'ACCREC' AND status IN ('DRAFT', 'SENT')" };
+        let from =
+            if is_new { most.saturating_sub(self.dice.below(self.options.crowd)) } else { self.dice.below(most) };
+        let live =
+            if kind == "customer" { "status = 'ACTIVE'" } else { "type = 'ACCREC' AND status IN ('DRAFT', 'SENT')" };
         let org = self.org;
         let local = self
             .app

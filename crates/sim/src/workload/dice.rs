@@ -7,11 +7,11 @@ pub struct Dice(u64);
 impl Dice {
     /// Neighbouring seeds play different games from the first number on.
     pub fn new(seed: u64) -> Self {
-        Self(Self(seed).next() ^ Self(!seed).next().rotate_left(32))
+        Self(Self(seed).number() ^ Self(!seed).number().rotate_left(32))
     }
 
     /// Any number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -21,7 +21,7 @@ impl Dice {
 
     /// A number from 0 to below `end`.
     pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end.max(1)
+        self.number() % end.max(1)
     }
 
     /// A place in something of this length.

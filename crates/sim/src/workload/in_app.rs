@@ -68,7 +68,8 @@ impl Workload {
         let most = self.app.number(&format!("SELECT MAX(id) AS c FROM {table}")).await?;
         let most = u64::try_from(most).ok()?;
         let is_new = self.dice.one_in(2);
-        let from = if is_new { most.saturating_sub(self.dice.below(self.options.crowd)) } else { self.dice.below(most) };
+        let from =
+            if is_new { most.saturating_sub(self.dice.below(self.options.crowd)) } else { self.dice.below(most) };
         let org = self.org;
         let sql = format!(
             "SELECT id AS c FROM {table} WHERE id >= {from} AND org_id = {org} AND ({condition}) ORDER BY id LIMIT 1"

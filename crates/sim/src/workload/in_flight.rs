@@ -53,13 +53,15 @@ impl Workload {
         self.start(number, dice);
         self.is_in_flight = true;
         // The dice of the side are spent.
-        self.dice.next();
+        self.dice.number();
     }
 
     fn small_xero(&mut self) -> Option<&'static str> {
         let (kind, id) = self.touched_in_xero()?;
         let field = match kind {
-            "customer" => self.dice.of(&[("first_name", "FirstName"), ("last_name", "LastName"), ("email", "EmailAddress")]),
+            "customer" => {
+                self.dice.of(&[("first_name", "FirstName"), ("last_name", "LastName"), ("email", "EmailAddress")])
+            }
             "invoice" => self.dice.of(&[("reference", "Reference"), ("number", "InvoiceNumber")]),
             _ => return None,
         };

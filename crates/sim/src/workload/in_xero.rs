@@ -297,11 +297,8 @@ impl Workload {
     fn xero_lock(&mut self) -> Option<&'static str> {
         let is_end = self.dice.one_in(3);
         let until = if std::mem::take(&mut self.is_locked) { None } else { Some("2026-06-14") };
-        let answer = if is_end {
-            self.person.set_lock_dates(None, until)
-        } else {
-            self.person.set_lock_dates(until, None)
-        };
+        let answer =
+            if is_end { self.person.set_lock_dates(None, until) } else { self.person.set_lock_dates(until, None) };
         self.is_locked = until.is_some();
         self.took(answer, if self.is_locked { "xero: period locked" } else { "xero: lock dates lifted" })
     }

@@ -26,7 +26,8 @@ pub(super) fn text(dice: &mut Dice, token: &str, most: usize) -> String {
     let text = match dice.below(4) {
         0 => {
             let letters: Vec<char> = "āßç中🙂x ".chars().collect();
-            let long: String = (0..most.saturating_sub(token.len() + 2)).map(|at| letters[at % letters.len()]).collect();
+            let long: String =
+                (0..most.saturating_sub(token.len() + 2)).map(|at| letters[at % letters.len()]).collect();
             format!("{token} {}z", long.trim())
         }
         1 => format!("{token} {filler}"),

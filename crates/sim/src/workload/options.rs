@@ -173,14 +173,15 @@ impl Options {
     /// A mix drawn from dice: some deeds often, some never.
     pub fn drawn(dice: u64) -> Self {
         let dice = &mut Dice::new(dice);
-        let mut options = Self::of_day(dice.next());
+        let mut options = Self::of_day(dice.number());
         options.app = weighed(dice, AppDeed::ALL);
         options.xero = weighed(dice, XeroDeed::ALL);
         options.both = weighed(dice, BothDeed::ALL);
         options.both_per_mille = dice.of(&[0, 40, 40, 150, 400]);
         options.crowd = dice.of(&[1, 2, 4, 15, 100]);
         options.lines = dice.of(&[10, 60, 60, 60, 60, 60, 60, 1_000]);
-        options.asks = dice.of::<&[&str]>(&[&[], &[], &["email", "reference", "phones"], &["name", "lines", "number"]]).to_vec();
+        options.asks =
+            dice.of::<&[&str]>(&[&[], &[], &["email", "reference", "phones"], &["name", "lines", "number"]]).to_vec();
         // What stands in the way of everybody for long is done in some seeds only.
         for (deed, rare) in [(XeroDeed::Lock, 8), (XeroDeed::Account, 6), (XeroDeed::Currency, 6)] {
             if dice.one_in(4) {

@@ -104,10 +104,7 @@ const BANK_TRANSACTION: Columns = &[
 const LINE: Columns = &[
     (Is::Id, &["xero_line_id"]),
     (Is::Text, &["description", "account_code", "tax_type", "item_code", "tracking"]),
-    (
-        Is::Money,
-        &["quantity", "unit_amount", "discount_rate", "discount_amount", "tax_amount", "line_amount"],
-    ),
+    (Is::Money, &["quantity", "unit_amount", "discount_rate", "discount_amount", "tax_amount", "line_amount"]),
 ];
 const PHONE: Columns = &[(Is::Text, &["type", "country_code", "area_code", "number"])];
 const ADDRESS: Columns = &[(
@@ -118,9 +115,7 @@ const ADDRESS: Columns = &[(
 /// Child tables of a kind: table, parent's column, columns.
 fn children(kind: &str) -> &'static [(&'static str, &'static str, Columns)] {
     match kind {
-        "customer" => {
-            &[("customer_phones", "customer_id", PHONE), ("customer_addresses", "customer_id", ADDRESS)]
-        }
+        "customer" => &[("customer_phones", "customer_id", PHONE), ("customer_addresses", "customer_id", ADDRESS)],
         "invoice" => &[("invoice_lines", "invoice_id", LINE)],
         "payment" => &[],
         _ => &[("bank_transaction_lines", "bank_transaction_id", LINE)],
@@ -299,7 +294,18 @@ async fn read_links(app: &App, snapshot: &mut Snapshot) {
 
 async fn read_lists(app: &App, snapshot: &mut Snapshot) {
     const CONFLICT: &[&str] = &[
-        "id", "kind", "local_id", "what", "field", "base", "app", "xero", "policy", "state", "resolution", "result",
+        "id",
+        "kind",
+        "local_id",
+        "what",
+        "field",
+        "base",
+        "app",
+        "xero",
+        "policy",
+        "state",
+        "resolution",
+        "result",
         "decided_by",
     ];
     for row in Table::new(app).with(Is::Text, CONFLICT).read("conflicts ORDER BY id").await {
@@ -319,7 +325,8 @@ async fn read_lists(app: &App, snapshot: &mut Snapshot) {
             decided_by: row.some("decided_by"),
         });
     }
-    let failure = Table::new(app).with(Is::Text, &["kind", "local_id", "remote_key", "code", "message", "raw", "direction"]);
+    let failure =
+        Table::new(app).with(Is::Text, &["kind", "local_id", "remote_key", "code", "message", "raw", "direction"]);
     for row in failure.read("failures WHERE resolved_at IS NULL AND ignored_at IS NULL ORDER BY id").await {
         snapshot.failures.push(Failure {
             kind: row.text("kind"),

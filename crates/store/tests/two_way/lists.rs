@@ -327,9 +327,11 @@ async fn what_people_decide_is_kept(db_url: String) {
 async fn runs_that_only_push_are_not_taken_up_again(db_url: String) {
     let books = books(&db_url).await;
     let id = books.to.id;
+    let pulling = books.store.acquire_lease("pull:1", "one", 60).await.unwrap().unwrap();
+    let pushing = books.store.acquire_lease("push:1", "one", 60).await.unwrap().unwrap();
     let mut tx = books.store.begin().await.unwrap();
-    let pull = tx.start_run(id, Mode::Full, "test", now()).await.unwrap();
-    let push = tx.start_run_in(id, Mode::Incremental, RunDirection::Push, "watch", now()).await.unwrap();
+    let pull = tx.start_run_in(id, Mode::Full, RunDirection::Pull, &pulling, "test", now()).await.unwrap();
+    let push = tx.start_run_in(id, Mode::Incremental, RunDirection::Push, &pushing, "watch", now()).await.unwrap();
     assert_eq!(tx.unfinished_run(id).await.unwrap().unwrap().id, pull);
     let counts = KindCounts { sent_created: 1, sent_updated: 2, sent_removed: 3, refused: 4, ..KindCounts::default() };
     let counts = KindCounts { conflicts: 5, ..counts };
@@ -339,7 +341,16 @@ async fn runs_that_only_push_are_not_taken_up_again(db_url: String) {
     let found = tx.run_kinds(push).await.unwrap()[0].1;
     assert_eq!((found.sent_created, found.sent_updated, found.sent_removed), (2, 4, 6));
     assert_eq!((found.refused, found.conflicts), (8, 10));
-    tx.cancel_stale_push_runs(id, later(1)).await.unwrap();
+    // Not while somebody is at it, and not under another lease.
+    tx.cancel_cut_off_runs(id, &pulling, later(1)).await.unwrap();
+    assert_eq!(tx.run(push).await.unwrap().unwrap().state, RunState::Running);
+    tx.cancel_cut_off_runs(id, &pushing, later(1)).await.unwrap();
+    let again = tx.start_run_in(id, Mode::Incremental, RunDirection::Push, &pushing, "watch", now()).await.unwrap();
+    tx.commit().await.unwrap();
+    books.store.release_lease(&pushing).await.unwrap();
+    let mut tx = books.store.begin().await.unwrap();
+    tx.cancel_cut_off_runs(id, &pulling, later(1)).await.unwrap();
+    assert_eq!(tx.run(again).await.unwrap().unwrap().state, RunState::Cancelled, "nobody holds its lease");
     let cancelled = tx.run(push).await.unwrap().unwrap();
     assert_eq!((cancelled.state, cancelled.direction), (RunState::Cancelled, RunDirection::Push));
     assert_eq!(tx.run(pull).await.unwrap().unwrap().state, RunState::Running);

@@ -51,8 +51,7 @@ impl Place {
         let mut path = self.field.to_owned();
         if self.is_order {
             path.push_str(".order");
-        }
-        if let Some(item) = &self.item {
+        } else if let Some(item) = &self.item {
             match &item.key {
                 Some(("kind", slot)) => path.push_str(&format!("[{slot}]")),
                 _ => path.push_str(&format!("[#{}]", item.number)),

@@ -59,8 +59,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::verify`].
     pub async fn sweep(&self, id: ConnectionId) -> Result<Verification, Error> {
-        let job = Job { scope: VerifyScope::Whole, kind: None, by: SWEEP.to_owned(), heals: true };
-        self.verify_as(id, job, &|_| {}).await
+        self.mend(id, None, SWEEP, &|_| {}).await
     }
 
     /// The next sample: linked records by their ids, where the last sample stopped, so that all have their turn.

@@ -103,14 +103,17 @@ pub(super) async fn rows<P: Pulled>(
 ) -> Result<HashMap<i64, Result<BookRow<P::Record>, String>>, Error> {
     match tx.read_books::<P::Record>(connection, ids).await {
         Ok(rows) => return Ok(rows.into_iter().map(|row| (row.id, Ok(row))).collect()),
-        Err(store::Error::BadRow(_)) => {}
+        // PostgreSQL's driver has words of its own for a value that is none.
+        Err(store::Error::BadRow(_) | store::Error::Driver(_)) => {}
         Err(error) => return Err(error.into()),
     }
     let mut found = HashMap::with_capacity(ids.len());
     for id in ids {
         match tx.read_books::<P::Record>(connection, &[*id]).await {
             Ok(rows) => found.extend(rows.into_iter().map(|row| (row.id, Ok(row)))),
-            Err(store::Error::BadRow(why)) => drop(found.insert(*id, Err(why))),
+            Err(store::Error::BadRow(why) | store::Error::Driver(why)) => {
+                found.insert(*id, Err(why));
+            }
             Err(error) => return Err(error.into()),
         }
     }

@@ -34,6 +34,8 @@ pub(super) struct Verifying<'a> {
     pub(super) lease: Lease,
     /// What differs is read again into the books.
     pub(super) heals: bool,
+    /// Who asked for it.
+    pub(super) by: String,
     pub(super) report: Report,
 }
 
@@ -387,7 +389,7 @@ impl Verifying<'_> {
     }
 
     async fn read_again<P: Pulled>(&mut self, ids: &[Uuid]) -> Result<(), Error> {
-        let (running, guard) = self.engine.begin_errand(self.connection.id, super::SWEEP).await?;
+        let (running, guard) = self.engine.begin_errand(self.connection.id, &self.by).await?;
         let running = Running { books: running.books.metered(Lane::Background), ..running };
         let worked = async {
             let mut tx = self.engine.store().begin().await?;

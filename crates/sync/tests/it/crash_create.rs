@@ -7,7 +7,7 @@ use sync::{Engine, Error};
 
 /// `W`, `D` with the time that a request may wait for its turn, and the time between two looks, in seconds.
 const W: i64 = 90;
-const D: i64 = 260;
+const D: i64 = 270;
 const GAP: i64 = 60;
 
 fn put(made: &Made) -> (&'static str, &'static str) {

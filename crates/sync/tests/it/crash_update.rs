@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// `W`, and `D` with the time that a request may wait for its turn, in seconds.
 const W: i64 = 90;
-const D: i64 = 260;
+const D: i64 = 270;
 
 const EDITED: [Case; 3] = [Case::Contact, Case::Invoice, Case::BankTransaction];
 

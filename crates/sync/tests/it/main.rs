@@ -10,7 +10,6 @@ mod bad_input;
 mod crash_create;
 mod crash_tokens;
 mod crash_update;
-mod day;
 mod people;
 mod plans;
 mod pull;

@@ -20,6 +20,7 @@ mod runs;
 mod serve;
 mod status;
 mod sync;
+mod verify;
 
 use clap::CommandFactory;
 use serde_json::json;
@@ -67,6 +68,7 @@ pub(crate) async fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
         Command::Conflicts(what) => conflicts::run(&what, asked, &settings()?, output).await,
         Command::Candidates(what) => brakes::candidates(&what, global.live, &settings()?, output).await,
         Command::Brakes(what) => brakes::run(&what, asked, &settings()?, output).await,
+        Command::Verify(what) => verify::run(&what, &settings()?, output).await,
         Command::Agree(which) => agree::run(&which, &settings()?, output).await,
         Command::Connect(what) => connect::run(&what, &settings()?, output).await,
         Command::Disconnect(which) => connect::disconnect(&which, global.yes, &settings()?, output).await,

@@ -65,6 +65,7 @@ pub(super) async fn serve(engine: Engine, listener: TcpListener, public_url: &st
     let keeper = engine.clone();
     let web = Web::new(engine, WebSettings { public_url: public_url.to_owned(), ..WebSettings::default() });
     web.keep_pushing();
+    web.keep_verifying();
     let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
     let server = axum::serve(listener, web.router()).with_graceful_shutdown(async {
         // The sender gone is a stop, too.

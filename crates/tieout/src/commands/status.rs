@@ -1,7 +1,7 @@
 //! `tieout status`: how every organisation stands, from the database alone.
 
 use jiff::{SignedDuration, Timestamp};
-use store::{Connection, ConnectionState, Grant, Run, RunState, RunStatistics, Store};
+use store::{Connection, ConnectionState, Grant, Integrity, Run, RunState, RunStatistics, Store};
 
 use super::attention::Attention;
 use crate::args::Status;
@@ -24,6 +24,7 @@ const COLUMNS: &[Column] = &[
     Column::figure("pending", "PENDING"),
     Column::figure("conflicts", "CONFLICT"),
     Column::figure("failed", "FAILED"),
+    Column::text("integrity", "INTEGRITY"),
     Column::figure("runs", "RUNS"),
     Column::figure("calls", "CALLS"),
     Column::hidden("reason"),
@@ -36,6 +37,8 @@ const COLUMNS: &[Column] = &[
     Column::hidden("unanswered"),
     Column::hidden("brakes"),
     Column::hidden("candidates"),
+    Column::hidden("checkedAt"),
+    Column::hidden("different"),
 ];
 
 /// One organisation's line.
@@ -46,6 +49,7 @@ struct Standing {
     records: i64,
     failed: i64,
     attention: Attention,
+    integrity: Option<Integrity>,
     last: Option<Run>,
 }
 
@@ -101,8 +105,26 @@ impl Standing {
             let records = words::counted(self.failed, "record");
             said.push(format!("! {name}: {records} could not be brought over.   tieout failures"));
         }
+        if let Some(found) = self.integrity.filter(|found| found.different > 0) {
+            let differ = if found.different == 1 { "1 record differs" } else { "records differ" };
+            let count =
+                if found.different == 1 { String::new() } else { format!("{} ", words::count(found.different)) };
+            let id = found.verification;
+            said.push(format!("! {name}: {count}{differ} between the App and Xero.   tieout verify show {id}"));
+        }
         said.extend(self.attention.lines(name));
         said
+    }
+
+    /// Whether both sides were found the same, and when.
+    fn agreement(&self, now: Timestamp) -> Cell {
+        let Some(found) = self.integrity else { return Cell::from(None::<&str>) };
+        let when = words::ago(found.checked_at, now);
+        match found.different {
+            0 => Cell::new("OK", format!("OK, checked {when}")),
+            1 => Cell::new("DIFFERENT", format!("1 difference, checked {when}")),
+            many => Cell::new("DIFFERENT", format!("{} differences, checked {when}", words::count(many))),
+        }
     }
 
     /// Said in time: a permission that nobody uses ends.
@@ -175,6 +197,7 @@ async fn standings(store: &Store, now: Timestamp) -> Result<Vec<Standing>, Failu
             failed: tx.count_open_failures(id).await?.iter().map(|(_, count)| count).sum(),
             last: tx.runs(Some(id), None, 1).await?.pop(),
             attention: Attention::of(&mut tx, &connection, now).await?,
+            integrity: tx.integrity(id).await?,
             connection,
         });
     }
@@ -194,6 +217,7 @@ fn row(standing: &Standing, now: Timestamp, is_emulated: bool) -> Vec<Cell> {
         count(attention.pending),
         count(attention.conflicts),
         count(*failed),
+        standing.agreement(now),
         count(statistics.finished),
         count(statistics.calls),
         connection.reason.as_deref().into(),
@@ -206,5 +230,7 @@ fn row(standing: &Standing, now: Timestamp, is_emulated: bool) -> Vec<Cell> {
         attention.unanswered.into(),
         attention.brakes.into(),
         attention.candidates.into(),
+        words::when(standing.integrity.map(|found| found.checked_at), now),
+        standing.integrity.map(|found| found.different).into(),
     ]
 }

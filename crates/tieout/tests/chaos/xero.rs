@@ -43,11 +43,6 @@ impl Xero {
         panic!("the emulator does not answer on {}", xero.base);
     }
 
-    /// Where it is reached without the proxy.
-    pub(crate) fn base(&self) -> &str {
-        &self.base
-    }
-
     /// A call of the control API: `path` is what comes after `/_emulator/`.
     pub(crate) async fn control(&self, method: &str, path: &str, body: Option<String>) -> Answer {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();

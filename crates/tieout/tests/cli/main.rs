@@ -9,3 +9,4 @@ mod harness;
 mod people;
 mod settings;
 mod two_way;
+mod verify;

@@ -77,6 +77,39 @@ pub(crate) struct ConnectionStatus {
     books: Vec<KindCount>,
     /// Open failures.
     failures: Vec<KindCount>,
+    /// Do both sides agree? Null before they were first compared.
+    integrity: Option<Integrity>,
+}
+
+/// What the verifications of a connection say about it now.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Integrity {
+    /// True if nothing differs without a known reason.
+    ok: bool,
+    /// When the two sides were last compared, in whole or in part.
+    checked_at: Timestamp,
+    /// When they were last compared as a whole.
+    whole_at: Option<Timestamp>,
+    /// Records that differ.
+    different: i64,
+    /// Records that differ for a reason that is known.
+    explained: i64,
+    /// The verification that found the most since the last whole one, that one included.
+    verification_id: i64,
+}
+
+impl From<sync::Integrity> for Integrity {
+    fn from(found: sync::Integrity) -> Self {
+        Self {
+            ok: found.different == 0,
+            checked_at: found.checked_at,
+            whole_at: found.whole_at,
+            different: found.different,
+            explained: found.explained,
+            verification_id: found.verification,
+        }
+    }
 }
 
 /// How many of a kind.
@@ -115,6 +148,7 @@ impl ConnectionStatus {
             runs: RunFigures::new(&status.statistics),
             books: status.books.into_iter().map(count).collect(),
             failures: status.failures.into_iter().map(count).collect(),
+            integrity: status.integrity.map(Integrity::from),
         }
     }
 }

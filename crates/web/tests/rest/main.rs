@@ -11,5 +11,6 @@ mod plans;
 mod problems;
 mod repeats;
 mod runs;
+mod verify;
 mod world;
 mod writes;

@@ -41,7 +41,8 @@ impl Workload {
         if has_token {
             self.mark(number, By::App, "invoice", Who::Local(id), "new");
         }
-        let lines = if is_long { 10 + self.dice.below(self.options.lines.saturating_sub(9)) } else { 1 + self.dice.below(3) };
+        let lines =
+            if is_long { 10 + self.dice.below(self.options.lines.saturating_sub(9)) } else { 1 + self.dice.below(3) };
         for position in 1..=lines {
             let code = self.account(is_bill);
             self.app_line("invoice", id, position, &code, is_long).await?;
@@ -87,7 +88,8 @@ impl Workload {
         let text = quoted(&odd::text(&mut self.dice, &token, 400));
         let (quantity, price) = odd::figures(&mut self.dice);
         let (quantity, price) = (self.app.money(quantity), self.app.money(price));
-        let code = self.app.text(&format!("SELECT account_code AS c FROM invoice_lines WHERE invoice_id = {id}")).await?;
+        let code =
+            self.app.text(&format!("SELECT account_code AS c FROM invoice_lines WHERE invoice_id = {id}")).await?;
         self.sql(&format!(
             "INSERT INTO invoice_lines (invoice_id, position, description, quantity, unit_amount, account_code) \
              VALUES ({id}, {next}, {text}, {quantity}, {price}, {})",

@@ -18,7 +18,8 @@ impl Workload {
         let day = 1 + self.dice.below(28);
         let (price, cents) = (1 + self.dice.below(400), self.dice.below(100));
         let (number, text) = self.token();
-        let count = if is_long { 10 + self.dice.below(self.options.lines.saturating_sub(9)) } else { 1 + self.dice.below(3) };
+        let count =
+            if is_long { 10 + self.dice.below(self.options.lines.saturating_sub(9)) } else { 1 + self.dice.below(3) };
         let line = |at| {
             json!({"Description": format!("{text} item {at}"), "Quantity": at % 7 + 1,
                 "UnitAmount": format!("{price}.{cents:02}"), "AccountCode": code})
@@ -115,13 +116,7 @@ impl Workload {
         self.took(answer, deed)
     }
 
-    fn save_lines(
-        &mut self,
-        kind: &'static str,
-        id: Uuid,
-        lines: Vec<Value>,
-        before: &Value,
-    ) -> Result<Value, String> {
+    fn save_lines(&mut self, kind: &'static str, id: Uuid, lines: Vec<Value>, before: &Value) -> Result<Value, String> {
         let mut body = json!({"LineItems": lines, "LineAmountTypes": before["LineAmountTypes"]});
         if kind == "bank_transaction" {
             body = with_required(body, before);
