@@ -1,4 +1,4 @@
-//! `tieout sim`: plays seeds, plays one again, makes a failing one smaller.
+//! `tieout-sim`: plays seeds, plays one again, makes a failing one smaller.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -328,7 +328,7 @@ fn tell(report: &Report, with_story: bool, out: &mut dyn Write) -> anyhow::Resul
 
 /// Plays this very run again.
 pub fn reproduction(seed: u64, choice: &Choice) -> String {
-    let mut line = format!("tieout sim replay 0x{seed:x}");
+    let mut line = format!("tieout-sim replay 0x{seed:x}");
     if let Some(knobs) = &choice.knobs {
         let gone: Vec<String> =
             Knobs::drawn(seed).faults.difference(&knobs.faults).map(|fault| format!("{fault:?}")).collect();

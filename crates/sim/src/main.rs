@@ -1,4 +1,4 @@
-//! The long runs, for developers; `tieout sim` is the same.
+//! The long runs, for developers.
 
 use clap::Parser;
 

@@ -63,8 +63,7 @@ fn a_row_is_written_twice_at_most_in_the_calm() {
     let (stopped, _) = books();
     let mut rest = stopped.clone();
     rest.app.get_mut(&("customer", 1)).unwrap().revision += 2;
-    // A payment makes Xero say anew what is due.
-    rest.app.get_mut(&("invoice", 2)).unwrap().revision += 3;
+    rest.app.get_mut(&("invoice", 2)).unwrap().revision += 2;
     assert_eq!(judge_calm(&stopped, &rest, &[], &Checks::all()), []);
     rest.app.get_mut(&("customer", 1)).unwrap().revision += 1;
     assert_eq!(broken(&judge_calm(&stopped, &rest, &[], &Checks::all())), ["I-L6"]);

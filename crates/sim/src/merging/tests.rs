@@ -8,7 +8,7 @@ use super::*;
 /// Cases within which a planted error must show.
 const WITHIN: u64 = 20_000;
 
-/// Without optimisation a tenth is run; the long run is `tieout sim`.
+/// Without optimisation a tenth is run; the long run is `tieout-sim merge`.
 const CASES: u64 = if cfg!(debug_assertions) { 5_000 } else { 50_000 };
 
 #[test]

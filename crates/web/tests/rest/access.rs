@@ -140,12 +140,12 @@ async fn first_id(world: &World, target: &str) -> String {
 /// A plan, a brake, a conflict and a failure of each connection, which a sync alone leaves none of: mine and theirs by list.
 async fn seeded(world: &World, mine: i64, theirs: i64) -> BTreeMap<&'static str, (i64, i64)> {
     let (mine, theirs) = (seed(world, mine).await, seed(world, theirs).await);
-    let lists = ["sync/plan", "brakes", "conflicts", "failures"].into_iter();
+    let lists = ["sync/plan", "brakes", "conflicts", "failures", "verifications"].into_iter();
     let lists = lists.map(|list| &*format!("/api/v1/integrations/xero/{list}").leak());
     lists.zip(mine.into_iter().zip(theirs)).collect()
 }
 
-async fn seed(world: &World, connection: i64) -> [i64; 4] {
+async fn seed(world: &World, connection: i64) -> [i64; 5] {
     let plan = world.post("/api/v1/integrations/xero/sync/plan", json!({"connectionId": connection})).await.ok();
     let customer =
         world.get(&format!("/api/v1/customers?limit=1&connectionId={connection}")).await.ok()["items"][0].clone();
@@ -180,9 +180,11 @@ async fn seed(world: &World, connection: i64) -> [i64; 4] {
         ..store::NewFailure::default()
     };
     tx.add_failures(id, Kind::Customer, None, &[failure], now).await.unwrap();
+    let verification = tx.begin_verification(id, store::VerifyScope::Whole, None, "test", now).await.unwrap();
+    tx.fail_verification(verification, "TO-STOPPING", "no", 0, now).await.unwrap();
     tx.commit().await.unwrap();
     let failures = world.get(&format!("/api/v1/integrations/xero/failures?connectionId={connection}")).await.ok();
-    [plan["id"].as_i64().unwrap(), brake, conflict, failures["items"][0]["id"].as_i64().unwrap()]
+    [plan["id"].as_i64().unwrap(), brake, conflict, failures["items"][0]["id"].as_i64().unwrap(), verification]
 }
 
 #[testkit::on_both_databases]

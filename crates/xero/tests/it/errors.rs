@@ -32,7 +32,11 @@ fn problem(status: u16, detail: &str) -> Answer {
 async fn the_three_authentication_failures_are_three_errors() {
     let missing = error_of(problem(401, "AuthorizationUnsuccessful")).await;
     assert!(matches!(missing, Error::MissingScope { .. }));
-    let garbage = error_of(problem(401, "AuthenticationUnsuccessful")).await;
+    // Whether the consent is refused with the token, only a refresh can tell.
+    let garbage = || problem(401, "AuthenticationUnsuccessful");
+    let refused = bench([garbage(), garbage(), garbage()]);
+    let garbage = refused.books.fetch_page::<Contact>(&ListQuery::default(), 1).await.unwrap_err();
+    assert_eq!(refused.tokens.refusals.lock().unwrap().len(), 2);
     assert!(matches!(&garbage, Error::Expired { detail } if detail == "AuthenticationUnsuccessful"));
     let disconnected = error_of(problem(403, "AuthenticationUnsuccessful")).await;
     assert!(matches!(disconnected, Error::Disconnected { .. }));

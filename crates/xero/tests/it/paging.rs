@@ -219,10 +219,11 @@ async fn an_expired_token_is_renewed_once_and_the_call_replayed() {
 
 #[tokio::test]
 async fn a_renewed_token_that_is_refused_too_ends_the_call() {
-    let bench = bench([expired(), expired()]);
+    // The first renewal may have brought a token that another process had got, and that ended meanwhile.
+    let bench = bench([expired(), expired(), expired()]);
     let error = bench.books.fetch_page::<Contact>(&ListQuery::default(), 1).await.unwrap_err();
     assert!(matches!(error, Error::Expired { .. }));
-    assert_eq!(bench.tokens.refusals.lock().unwrap().len(), 1);
+    assert_eq!(bench.tokens.refusals.lock().unwrap().len(), 2);
 }
 
 #[tokio::test]
