@@ -1,7 +1,8 @@
 //! Amounts that follow from others, brought up to date where the App changed what they follow from.
 //!
-//! An application that sets a quantity by SQL rarely sets the line's amount beside it. Xero computes both anew; until its
-//! answer is there, the App's row says what it will be (product.md, xero-facts §6.2).
+//! An application that sets a quantity by SQL rarely sets the line's amount beside it. Xero computes both anew. A merge sees
+//! the App's row with what Xero will make of it (xero-facts §6.2), or it would take the old amount for a wish of the App's;
+//! the row itself gets its amounts with Xero's answer, so that it is written once.
 
 use std::collections::HashMap;
 
