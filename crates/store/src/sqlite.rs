@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex as StdMutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use rusqlite::{Connection, OpenFlags, Statement};
@@ -27,7 +28,7 @@ const READERS: usize = 8;
 pub(crate) struct Sqlite {
     path: Arc<PathBuf>,
     now: Now,
-    writer: Arc<Mutex<Connection>>,
+    writer: Arc<Mutex<Writer>>,
     readers: Arc<StdMutex<Vec<Connection>>>,
     reading: Arc<Semaphore>,
 }
@@ -41,19 +42,25 @@ impl Sqlite {
         Ok(Self {
             path: Arc::new(path.to_owned()),
             now,
-            writer: Arc::new(Mutex::new(writer)),
+            writer: Arc::new(Mutex::new(Writer { connection: writer, is_durable: None })),
             readers: Arc::default(),
             reading: Arc::new(Semaphore::new(READERS)),
         })
     }
 
     pub(crate) async fn begin(&self, durable: bool) -> Result<SqliteTx, Error> {
-        let connection = Arc::clone(&self.writer).lock_owned().await;
-        // NORMAL may lose the last commits when the power fails, never when the process dies; tokens and outgoing
-        // writes must not be lost even then.
-        let level = if durable { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
-        blocking(|| connection.execute_batch(level).and_then(|()| connection.execute_batch("BEGIN IMMEDIATE")))?;
-        Ok(SqliteTx { connection: Held::Writer(connection) })
+        let mut writer = Arc::clone(&self.writer).lock_owned().await;
+        blocking(|| {
+            // NORMAL may lose the last commits when the power fails, never when the process dies; tokens and outgoing
+            // writes must not be lost even then.
+            if writer.is_durable != Some(durable) {
+                let level = if durable { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
+                writer.connection.execute_batch(level)?;
+                writer.is_durable = Some(durable);
+            }
+            control(&writer.connection, "BEGIN IMMEDIATE")
+        })?;
+        Ok(SqliteTx { connection: Held::Writer(writer) })
     }
 
     pub(crate) async fn read(&self) -> Result<SqliteTx, Error> {
@@ -63,7 +70,7 @@ impl Sqlite {
             Some(connection) => connection,
             None => blocking(|| connect(&self.path, &self.now)).map_err(|error| unavailable(&self.path, &error))?,
         };
-        connection.execute_batch("BEGIN")?;
+        control(&connection, "BEGIN")?;
         Ok(SqliteTx {
             connection: Held::Reader { connection: Some(connection), home: Arc::clone(&self.readers), _permit: permit },
         })
@@ -98,12 +105,15 @@ fn connect(path: &Path, now: &Now) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_millis(SQLITE_BUSY_MS))?;
+    // Without it SQLite plans a cached statement anew whenever a bound value changes that statistics could know of.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // A larger checkpoint interval (in pages of 4 kB) keeps bulk loads from writing every page twice.
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 4000; \
          PRAGMA cache_size = -32000; PRAGMA temp_store = MEMORY;",
     )?;
-    connection.set_prepared_statement_cache_capacity(128);
+    // More than there are statements, lists and filters of the API left out.
+    connection.set_prepared_statement_cache_capacity(512);
     rusqlite::vtab::array::load_module(&connection)?;
     let now = Arc::clone(now);
     connection.create_scalar_function("tieout_now", 1, FunctionFlags::SQLITE_UTF8, move |context| {
@@ -119,15 +129,22 @@ pub(crate) struct SqliteTx {
     connection: Held,
 }
 
+/// The one connection that writes.
+struct Writer {
+    connection: Connection,
+    /// Whether its commits survive a power failure, as it was told last.
+    is_durable: Option<bool>,
+}
+
 enum Held {
-    Writer(OwnedMutexGuard<Connection>),
+    Writer(OwnedMutexGuard<Writer>),
     Reader { connection: Option<Connection>, home: Arc<StdMutex<Vec<Connection>>>, _permit: OwnedSemaphorePermit },
 }
 
 impl SqliteTx {
     fn connection(&self) -> &Connection {
         match &self.connection {
-            Held::Writer(connection) => connection,
+            Held::Writer(writer) => &writer.connection,
             Held::Reader { connection, .. } => connection.as_ref().expect("taken only when dropped"),
         }
     }
@@ -173,14 +190,14 @@ impl SqliteTx {
 
     pub(crate) fn commit(self) -> Result<(), Error> {
         // On failure the drop below rolls back.
-        blocking(|| Ok(self.connection().execute_batch("COMMIT")?))
+        blocking(|| Ok(control(self.connection(), "COMMIT")?))
     }
 }
 
 impl Drop for SqliteTx {
     fn drop(&mut self) {
         let connection = self.connection();
-        if !connection.is_autocommit() && connection.execute_batch("ROLLBACK").is_err() {
+        if !connection.is_autocommit() && control(connection, "ROLLBACK").is_err() {
             tracing::warn!("a transaction could not be rolled back; its connection is closed");
         }
         if let Held::Reader { connection, home, .. } = &mut self.connection
@@ -190,6 +207,11 @@ impl Drop for SqliteTx {
             home.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(connection);
         }
     }
+}
+
+/// Begins or ends a transaction.
+fn control(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.raw_execute().map(drop)
 }
 
 /// Runs short blocking work where it is called, without holding up other tasks where the runtime can move them.
