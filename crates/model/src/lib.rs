@@ -20,5 +20,5 @@ pub use books::{
 pub use content::{ContentHash, canonical};
 pub use ids::{ConnectionId, Kind, OrgId, Ref, UnknownKind};
 pub use merge::{Decision, FieldConflict, Policy, Removal, Side, merge, merge_removed, path};
-pub use record::{Field, Keyed, Owner, Record};
+pub use record::{Field, Keyed, List, Member, Owner, Parts, Record, SameText, Unit};
 pub use status::{CustomerStatus, DocumentStatus, LineAmountTypes, PaymentMethod, PaymentStatus};

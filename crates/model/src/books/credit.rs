@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use crate::record::record;
+use crate::record::{Listed, record};
 use crate::{Amount, DocumentStatus, Field, Kind, Line, LineAmountTypes, Rate, Record, Ref};
 
 record! {
@@ -57,6 +57,8 @@ record! {
         xero allocations: Vec<Allocation>,
     }
 }
+
+impl Listed for Allocation {}
 
 impl Record for Credit {
     const FIELDS: &'static [Field] = Self::TABLE;

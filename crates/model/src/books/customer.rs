@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::record::{Blank, record};
-use crate::{CustomerStatus, Field, Keyed, Record};
+use crate::record::{Blank, Listed, record};
+use crate::{CustomerStatus, Field, Keyed, List, Record};
 
 /// Xero's four telephone slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -138,6 +138,14 @@ record! {
         /// Up to two addresses, by slot.
         both addresses: Vec<Address>,
     }
+}
+
+impl Listed for Phone {
+    const LIST: Option<List> = Some(List::Phones);
+}
+
+impl Listed for Address {
+    const LIST: Option<List> = Some(List::Addresses);
 }
 
 impl Phone {

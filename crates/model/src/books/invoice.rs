@@ -4,8 +4,8 @@ use jiff::civil::Date;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::record::record;
-use crate::{Amount, DocumentStatus, Field, Keyed, Kind, LineAmountTypes, Rate, Record, Ref};
+use crate::record::{Listed, record};
+use crate::{Amount, DocumentStatus, Field, Keyed, Kind, LineAmountTypes, List, Rate, Record, Ref};
 
 record! {
     /// One choice of a tracking category on a line.
@@ -89,6 +89,12 @@ record! {
         /// Calendar date on which nothing was due any more.
         xero fully_paid_on: Option<Date>,
     }
+}
+
+impl Listed for Tracking {}
+
+impl Listed for Line {
+    const LIST: Option<List> = Some(List::Lines);
 }
 
 impl Line {

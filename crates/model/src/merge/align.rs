@@ -5,15 +5,19 @@
 //! and where somebody replaced the lines in Xero. There, lines are paired by what was written into them, and what was
 //! sent also by its place: a pair missed is a line that comes twice.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt::Write as _;
 
 use serde_json::Value;
+use uuid::Uuid;
 
-use super::value::{Members, is_blank, loosely_agree};
-use crate::Keyed;
+use super::value::trimmed;
+use crate::{Line, Member, Parts};
 
 /// What Xero works out from the rest of a line.
 pub(super) const COMPUTED: [&str; 2] = ["tax_amount", "line_amount"];
+/// The member that says which line it is.
+const ID: &str = "xero_line_id";
 
 /// One line, as far as each side has it; the numbers are places in the lists.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,9 +33,9 @@ pub(super) struct Slot {
 
 /// The three lists of lines.
 pub(super) struct Lists<'a> {
-    pub(super) base: Vec<&'a Members>,
-    pub(super) local: Vec<&'a Members>,
-    pub(super) remote: Vec<&'a Members>,
+    pub(super) base: &'a [Line],
+    pub(super) local: &'a [Line],
+    pub(super) remote: &'a [Line],
 }
 
 #[derive(Clone, Copy)]
@@ -57,10 +61,10 @@ enum Likeness {
 }
 
 /// Pairs the lines up. The slots are in a fixed order: Xero's lines, then the base's others, then the App's others.
-pub(super) fn align(keyed: &Keyed, lists: &Lists<'_>) -> Vec<Slot> {
+pub(super) fn align(lists: &Lists<'_>) -> Vec<Slot> {
     use Likeness::{Described, Filled, Next, Whole, Written};
     use Which::{Base, Local, Remote};
-    let mut pairs = Pairs { keyed, lists, slots: by_id(keyed, lists) };
+    let mut pairs = Pairs { lists, slots: by_id(lists) };
 
     // What was sent and came back.
     let sent = |slot: &Slot| slot.is_sent && slot.remote.is_none();
@@ -91,9 +95,11 @@ pub(super) fn align(keyed: &Keyed, lists: &Lists<'_>) -> Vec<Slot> {
 
     // What was sent and whose answer was lost.
     let before = pairs.slots.clone();
-    for likeness in [Written, Filled] {
-        pairs.join(likeness, (Local, &added), (Remote, &all_new));
-    }
+    pairs.join(Written, (Local, &added), (Remote, &all_new));
+    // Inserted again in Xero with the very edit that the App has.
+    let gone = |slot: &Slot| slot.base.is_some() && slot.local.is_some() && slot.remote.is_none();
+    pairs.join(Written, (Local, &gone), (Remote, &all_new));
+    pairs.join(Filled, (Local, &added), (Remote, &all_new));
     for (slot, before) in pairs.slots.iter_mut().zip(before) {
         slot.has_arrived = added(&before) && slot.remote.is_some();
     }
@@ -101,41 +107,36 @@ pub(super) fn align(keyed: &Keyed, lists: &Lists<'_>) -> Vec<Slot> {
     pairs.slots
 }
 
-/// The id of a line, if it has one.
-pub(super) fn id_of<'a>(line: &'a Members, keyed: &Keyed) -> Option<&'a str> {
-    line.get(keyed.key).and_then(Value::as_str).filter(|id| !id.is_empty())
-}
-
-fn by_id(keyed: &Keyed, lists: &Lists<'_>) -> Vec<Slot> {
+fn by_id(lists: &Lists<'_>) -> Vec<Slot> {
     // An id that comes twice names the first line; the others are lines without one.
-    let index = |lines: &[&Members]| {
-        let mut places: HashMap<String, usize> = HashMap::with_capacity(lines.len());
-        for (at, id) in lines.iter().enumerate().filter_map(|(at, line)| Some((at, id_of(line, keyed)?))) {
-            places.entry(id.to_owned()).or_insert(at);
+    let index = |lines: &[Line]| {
+        let mut places: BTreeMap<Uuid, usize> = BTreeMap::new();
+        for (at, id) in lines.iter().enumerate().filter_map(|(at, line)| Some((at, line.xero_line_id?))) {
+            places.entry(id).or_insert(at);
         }
         places
     };
-    let (base, local, remote) = (index(&lists.base), index(&lists.local), index(&lists.remote));
-    let named = |lines: &[&Members], places: &HashMap<String, usize>, at: usize| {
-        id_of(lines[at], keyed).filter(|id| places.get(*id) == Some(&at)).map(str::to_owned)
+    let (base, local, remote) = (index(lists.base), index(lists.local), index(lists.remote));
+    let named = |lines: &[Line], places: &BTreeMap<Uuid, usize>, at: usize| {
+        lines[at].xero_line_id.filter(|id| places.get(id) == Some(&at))
     };
     let mut slots = Vec::with_capacity(lists.remote.len() + lists.local.len());
     for at in 0..lists.remote.len() {
         let mut slot = Slot { remote: Some(at), ..Slot::default() };
-        if let Some(id) = named(&lists.remote, &remote, at) {
+        if let Some(id) = named(lists.remote, &remote, at) {
             (slot.base, slot.local) = (base.get(&id).copied(), local.get(&id).copied());
         }
         slots.push(slot);
     }
     for at in 0..lists.base.len() {
-        match named(&lists.base, &base, at) {
+        match named(lists.base, &base, at) {
             Some(id) if remote.contains_key(&id) => {}
             Some(id) => slots.push(Slot { base: Some(at), local: local.get(&id).copied(), ..Slot::default() }),
             None => slots.push(Slot { base: Some(at), is_sent: true, ..Slot::default() }),
         }
     }
     for at in 0..lists.local.len() {
-        match named(&lists.local, &local, at) {
+        match named(lists.local, &local, at) {
             Some(id) if remote.contains_key(&id) || base.contains_key(&id) => {}
             // An id that neither Xero nor the base knows is a copied one, or one that Xero has given up.
             _ => slots.push(Slot { local: Some(at), ..Slot::default() }),
@@ -147,7 +148,6 @@ fn by_id(keyed: &Keyed, lists: &Lists<'_>) -> Vec<Slot> {
 type Candidates<'a> = (Which, &'a dyn Fn(&Slot) -> bool);
 
 struct Pairs<'a> {
-    keyed: &'a Keyed,
     lists: &'a Lists<'a>,
     slots: Vec<Slot>,
 }
@@ -155,7 +155,7 @@ struct Pairs<'a> {
 impl Pairs<'_> {
     /// Joins slots of the one kind with slots of the other that are alike, in their order.
     fn join(&mut self, likeness: Likeness, one: Candidates<'_>, other: Candidates<'_>) {
-        let pick = |(which, may): Candidates<'_>| -> Vec<(usize, &Members)> {
+        let pick = |(which, may): Candidates<'_>| -> Vec<(usize, &Line)> {
             let slots = self.slots.iter().enumerate().filter(|(_, slot)| may(slot));
             slots.filter_map(|(at, slot)| Some((at, self.line(slot, which)?))).collect()
         };
@@ -165,8 +165,8 @@ impl Pairs<'_> {
         }
         let pairs = match likeness {
             Likeness::Next => ones.iter().zip(&others).map(|(one, other)| (one.0, other.0)).collect(),
-            Likeness::Filled => self.filled(&ones, &others),
-            _ => self.alike(likeness, &ones, &others),
+            Likeness::Filled => Self::filled(&ones, &others),
+            _ => Self::alike(likeness, &ones, &others),
         };
         for (one, other) in pairs {
             let from = std::mem::take(&mut self.slots[other]);
@@ -177,60 +177,40 @@ impl Pairs<'_> {
         }
     }
 
-    fn line(&self, slot: &Slot, which: Which) -> Option<&Members> {
+    fn line(&self, slot: &Slot, which: Which) -> Option<&Line> {
         match which {
-            Which::Base => slot.base.map(|at| self.lists.base[at]),
-            Which::Local => slot.local.map(|at| self.lists.local[at]),
-            Which::Remote => slot.remote.map(|at| self.lists.remote[at]),
+            Which::Base => slot.base.map(|at| &self.lists.base[at]),
+            Which::Local => slot.local.map(|at| &self.lists.local[at]),
+            Which::Remote => slot.remote.map(|at| &self.lists.remote[at]),
         }
     }
 
-    fn alike(
-        &self,
-        likeness: Likeness,
-        ones: &[(usize, &Members)],
-        others: &[(usize, &Members)],
-    ) -> Vec<(usize, usize)> {
+    fn alike(likeness: Likeness, ones: &[(usize, &Line)], others: &[(usize, &Line)]) -> Vec<(usize, usize)> {
         let mut waiting: HashMap<String, VecDeque<usize>> = HashMap::with_capacity(others.len());
         for (at, line) in others {
-            if let Some(text) = self.text(likeness, line) {
+            if let Some(text) = text(likeness, line) {
                 waiting.entry(text).or_default().push_back(*at);
             }
         }
-        let pair =
-            |(at, line): &(usize, &Members)| Some((*at, waiting.get_mut(&self.text(likeness, line)?)?.pop_front()?));
+        let pair = |(at, line): &(usize, &Line)| Some((*at, waiting.get_mut(&text(likeness, line)?)?.pop_front()?));
         ones.iter().filter_map(pair).collect()
     }
 
-    /// What has to be equal, as text.
-    fn text(&self, likeness: Likeness, line: &Members) -> Option<String> {
-        let trimmed = |value: &Value| value.as_str().map_or_else(|| value.to_string(), |text| text.trim().to_owned());
-        if let Likeness::Described = likeness {
-            return line.get("description").map(trimmed).filter(|text| !text.is_empty());
-        }
-        let is_whole = matches!(likeness, Likeness::Whole);
-        let members = line.iter().filter(|(name, value)| {
-            *name != self.keyed.key && !loosely_agree(Some(value), None) && (is_whole || is_written(line, name))
-        });
-        Some(members.map(|(name, value)| format!("{name}\u{1}{}\u{2}", trimmed(value))).collect())
-    }
-
-    fn filled(&self, ones: &[(usize, &Members)], others: &[(usize, &Members)]) -> Vec<(usize, usize)> {
+    fn filled(ones: &[(usize, &Line)], others: &[(usize, &Line)]) -> Vec<(usize, usize)> {
         // Lines mostly differ in their description: looking among those of the same one keeps the work small.
-        let mut described: HashMap<Option<String>, VecDeque<(usize, &Members)>> = HashMap::new();
+        let mut described: HashMap<Option<String>, VecDeque<(usize, &Line)>> = HashMap::new();
         for (at, line) in others {
-            described.entry(self.text(Likeness::Described, line)).or_default().push_back((*at, line));
+            described.entry(text(Likeness::Described, line)).or_default().push_back((*at, line));
             described.entry(None).or_default().push_back((*at, line));
         }
         let mut taken = std::collections::HashSet::new();
         let mut pairs = Vec::new();
         for (at, line) in ones {
-            let Some(candidates) = described.get_mut(&self.text(Likeness::Described, line)) else { continue };
+            let Some(candidates) = described.get_mut(&text(Likeness::Described, line)) else { continue };
             while candidates.front().is_some_and(|(other, _)| taken.contains(other)) {
                 candidates.pop_front();
             }
-            let fits =
-                candidates.iter().find(|(other, full)| !taken.contains(other) && is_filled(self.keyed, line, full));
+            let fits = candidates.iter().find(|(other, full)| !taken.contains(other) && is_filled(line, full));
             if let Some((other, _)) = fits {
                 taken.insert(*other);
                 pairs.push((*at, *other));
@@ -240,21 +220,41 @@ impl Pairs<'_> {
     }
 }
 
+/// What has to be equal, as text.
+fn text(likeness: Likeness, line: &Line) -> Option<String> {
+    if let Likeness::Described = likeness {
+        let description = line.description.as_deref().unwrap_or_default().trim();
+        return Some(description.to_owned()).filter(|text| !text.is_empty());
+    }
+    let is_whole = matches!(likeness, Likeness::Whole);
+    let mut text = String::new();
+    for member in set(line).filter(|member| is_whole || is_written(line, member.field.name)) {
+        let _ = match (member.value)(line).unwrap_or_default() {
+            Value::String(value) => write!(text, "{}\u{1}{}\u{2}", member.field.name, value.trim()),
+            value => write!(text, "{}\u{1}{value}\u{2}", member.field.name),
+        };
+    }
+    Some(text)
+}
+
+/// The members that say something, but for the id.
+fn set(line: &Line) -> impl Iterator<Item = &'static Member<Line>> {
+    let nothing = Line::default();
+    Line::MEMBERS.iter().filter(move |member| member.field.name != ID && !(member.agrees)(line, &nothing, trimmed))
+}
+
 /// Whether the App writes this member of the line: what Xero works out is written only where nothing else says it.
-pub(super) fn is_written(line: &Members, name: &str) -> bool {
+pub(super) fn is_written(line: &Line, name: &str) -> bool {
     !COMPUTED.contains(&name) || (name == "line_amount" && !is_priced(line))
 }
 
 /// Whether the line's amount follows from quantity and price.
-pub(super) fn is_priced(line: &Members) -> bool {
-    !is_blank(line.get("quantity")) && !is_blank(line.get("unit_amount"))
+pub(super) fn is_priced(line: &Line) -> bool {
+    line.quantity.is_some() && line.unit_amount.is_some()
 }
 
 /// Whether `full` is `line` with blanks filled in.
-fn is_filled(keyed: &Keyed, line: &Members, full: &Members) -> bool {
-    let mut written = line
-        .iter()
-        .filter(|(name, value)| *name != keyed.key && !loosely_agree(Some(value), None) && is_written(line, name))
-        .peekable();
-    written.peek().is_some() && written.all(|(name, value)| loosely_agree(Some(value), full.get(name)))
+fn is_filled(line: &Line, full: &Line) -> bool {
+    let mut written = set(line).filter(|member| is_written(line, member.field.name)).peekable();
+    written.peek().is_some() && written.all(|member| (member.agrees)(line, full, trimmed))
 }

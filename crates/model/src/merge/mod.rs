@@ -12,10 +12,12 @@ pub mod path;
 mod slots;
 mod value;
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
 
-use crate::{Field, Keyed, Owner, Record};
-use value::{Members, agree, loosely_agree, plain};
+use serde_json::Value;
+
+use crate::{Address, List, Member, Owner, Parts, Phone, Record, SameText, Unit};
+use value::{exactly, plain, trimmed};
 
 /// One of the two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,38 +96,37 @@ pub struct Decision<R> {
 /// the path of each conflict.
 ///
 /// # Errors
-/// When the merged fields do not form a record; records of this crate always do, so this means a damaged base.
+/// When the values of a conflict cannot be shown as JSON; those of this crate's records always can.
 pub fn merge<R: Record>(
     base: &R,
     local: &R,
     remote: &R,
     policy: &dyn Fn(&str) -> Policy,
 ) -> Result<Decision<R>, serde_json::Error> {
-    let (base, local, remote) = (fields(base)?, fields(local)?, fields(remote)?);
-    let three = Three { base: &base, local: &local, remote: &remote };
+    let three = Three { base, local, remote };
     let mut out = Outcome {
-        local: local.clone(),
-        base: remote.clone(),
-        outgoing: remote.clone(),
-        acked: remote.clone(),
+        local: Cow::Borrowed(local),
+        base: Cow::Borrowed(remote),
+        outgoing: Cow::Borrowed(remote),
+        acked: Cow::Borrowed(remote),
         settled: Settled { policy, push: Vec::new(), conflicts: Vec::new() },
     };
-    for unit in units(R::FIELDS) {
-        let keyed = R::KEYED.iter().find(|keyed| unit.members.contains(&keyed.field));
-        match keyed {
-            _ if unit.owner == Owner::Xero || !R::TWO_WAY => take_xero(&unit, &three, &mut out),
-            Some(keyed) if keyed.parts.is_empty() => slots::merge(keyed, &three, &mut out),
-            Some(keyed) => lines::merge(&unit, keyed, &three, &mut out),
-            None => merge_unit::<R>(&unit, &three, &mut out),
+    for unit in R::units() {
+        match unit.list() {
+            _ if unit.owner == Owner::Xero || !R::TWO_WAY => take_xero(unit, &three, &mut out),
+            Some(List::Phones) => slots::merge::<R, Phone>(unit, &three, &mut out)?,
+            Some(List::Addresses) => slots::merge::<R, Address>(unit, &three, &mut out)?,
+            Some(List::Lines) => lines::merge(unit, &three, &mut out)?,
+            None => merge_unit(unit, &three, &mut out)?,
         }
     }
     let Settled { push, conflicts, .. } = out.settled;
     Ok(Decision {
-        write_local: if out.local == local { None } else { Some(record(out.local)?) },
-        outgoing: if push.is_empty() { None } else { Some(record(out.outgoing)?) },
+        write_local: (*out.local != *local).then(|| out.local.into_owned()),
+        outgoing: (!push.is_empty()).then(|| out.outgoing.into_owned()),
         push,
-        base: record(out.base)?,
-        acked: record(out.acked)?,
+        base: out.base.into_owned(),
+        acked: out.acked.into_owned(),
         conflicts,
     })
 }
@@ -156,16 +157,12 @@ pub fn merge_removed<R: Record>(
     if !R::TWO_WAY {
         return (Removal::Restore, None);
     }
-    // A base that is no object cannot be told from a changed one: ask the policy.
-    let (was, xero) = (fields(base).unwrap_or_default(), fields(remote).unwrap_or_default());
     // What Xero alone decides, such as the amount due, is no edit that a removal could lose.
-    let is_untouched = units(R::FIELDS).iter().filter(|unit| unit.owner == Owner::Both).all(|unit| {
-        let keyed = R::KEYED.iter().find(|keyed| unit.members.contains(&keyed.field));
-        match keyed {
-            Some(keyed) if keyed.parts.is_empty() => slots::is_untouched(keyed, &was, &xero),
-            Some(keyed) => lines::is_untouched(unit, keyed, &was, &xero),
-            None => unit.is_same::<R>(&was, &xero, loosely_agree),
-        }
+    let is_untouched = R::units().iter().filter(|unit| unit.owner == Owner::Both).all(|unit| match unit.list() {
+        Some(List::Phones) => slots::is_untouched::<R, Phone>(unit, base, remote),
+        Some(List::Addresses) => slots::is_untouched::<R, Address>(unit, base, remote),
+        Some(List::Lines) => lines::is_untouched(unit, base, remote),
+        None => unit.is_same(base, remote, trimmed),
     });
     if is_untouched {
         return (Removal::Push, None);
@@ -179,9 +176,9 @@ pub fn merge_removed<R: Record>(
     };
     let conflict = FieldConflict {
         field: PRESENCE.to_owned(),
-        base: Value::Object(was),
+        base: serde_json::to_value(base).unwrap_or_default(),
         app: Value::Null,
-        xero: Value::Object(xero),
+        xero: serde_json::to_value(remote).unwrap_or_default(),
         winner,
         policy,
     };
@@ -192,19 +189,19 @@ pub fn merge_removed<R: Record>(
 const PRESENCE: &str = "presence";
 
 /// The three states of one record.
-struct Three<'a> {
-    base: &'a Members,
-    local: &'a Members,
-    remote: &'a Members,
+struct Three<'a, R> {
+    base: &'a R,
+    local: &'a R,
+    remote: &'a R,
 }
 
 /// What a merge builds up: the four records, and what was settled on the way.
-struct Outcome<'p> {
-    local: Members,
-    base: Members,
-    outgoing: Members,
-    acked: Members,
-    settled: Settled<'p>,
+struct Outcome<'a, R: Clone> {
+    local: Cow<'a, R>,
+    base: Cow<'a, R>,
+    outgoing: Cow<'a, R>,
+    acked: Cow<'a, R>,
+    settled: Settled<'a>,
 }
 
 /// Pushes and conflicts found so far, and who decides.
@@ -227,149 +224,118 @@ impl Settled<'_> {
         &mut self,
         path: impl FnOnce() -> String,
         comparison: &Comparison,
-        values: impl FnOnce() -> [Value; 3],
-    ) -> Option<Side> {
+        values: impl FnOnce() -> Result<[Value; 3], serde_json::Error>,
+    ) -> Result<Option<Side>, serde_json::Error> {
         if comparison.app_is_base || comparison.app_is_xero {
-            return Some(Side::Xero);
+            return Ok(Some(Side::Xero));
         }
         let path = path();
         if comparison.xero_is_base {
             self.push.push(path);
-            return Some(Side::App);
+            return Ok(Some(Side::App));
         }
         let policy = (self.policy)(&path);
         let winner = policy.winner();
         if winner == Some(Side::App) {
             self.push.push(path.clone());
         }
-        let [base, app, xero] = values();
+        let [base, app, xero] = values()?;
         self.conflicts.push(FieldConflict { field: path, base, app, xero, winner, policy });
-        winner
+        Ok(winner)
     }
 }
 
-/// A field, or the fields of one group, that merge as one.
-struct Unit {
-    name: &'static str,
-    owner: Owner,
-    members: Vec<&'static str>,
-}
-
-impl Unit {
-    /// The value as conflicts show it: of one field, the value; of a group, an object of what is not blank.
-    fn shown(&self, of: &Members) -> Value {
-        if self.is_plain() { plain(of.get(self.name)) } else { Value::Object(group(of, &self.members)) }
+impl<T: Parts> Unit<T> {
+    fn members(&self) -> impl Iterator<Item = &'static Member<T>> {
+        self.members.iter().copied()
     }
 
-    /// One field, and no group.
-    fn is_plain(&self) -> bool {
-        self.members == [self.name]
+    fn list(&self) -> Option<List> {
+        self.keyed.map(|(_, list)| list)
     }
 
-    fn copy(&self, from: &Members, to: &mut Members) {
-        for member in &self.members {
-            copy(from, to, member);
+    /// The items of that list.
+    fn items<'a, I: 'static>(&self, of: &'a T) -> &'a [I] {
+        let list = self.keyed.and_then(|(member, _)| (member.any)(of).downcast_ref::<Vec<I>>());
+        list.map_or(&[], Vec::as_slice)
+    }
+
+    /// Changes that list.
+    fn change_items<I: 'static>(&self, of: &mut T, change: impl FnOnce(&mut Vec<I>)) {
+        if let Some(list) = self.keyed.and_then(|(member, _)| (member.any_mut)(of).downcast_mut::<Vec<I>>()) {
+            change(list);
         }
     }
 
-    /// Whether each member says the same, `app` being the App's state or the base.
-    fn is_same<R: Record>(
-        &self,
-        app: &Members,
-        xero: &Members,
-        equal: fn(Option<&Value>, Option<&Value>) -> bool,
-    ) -> bool {
-        self.members.iter().all(|member| {
-            let (a, b) = (app.get(*member), xero.get(*member));
-            equal(a, b) || R::same(member, &plain(a), &plain(b))
-        })
+    /// The value as conflicts show it: of one field, the value; of a group, an object of what is not blank.
+    fn shown(&self, of: &T) -> Result<Value, serde_json::Error> {
+        let mut group = value::Members::new();
+        for member in self.members() {
+            let value = plain(&(member.value)(of)?);
+            if !self.is_group {
+                return Ok(value);
+            }
+            if !value.is_null() {
+                group.insert(member.field.json_name().to_owned(), value);
+            }
+        }
+        Ok(Value::Object(group))
     }
 
-    fn agrees(&self, a: &Members, b: &Members) -> bool {
-        self.members.iter().all(|member| agree(a.get(*member), b.get(*member)))
+    fn copy(&self, from: &T, to: &mut T) {
+        self.members().for_each(|member| (member.copy)(to, from));
+    }
+
+    fn agrees(&self, a: &T, b: &T) -> bool {
+        self.members().all(|member| (member.agrees)(a, b, exactly))
     }
 
     /// The same, once Xero has trimmed it.
-    fn agrees_loosely(&self, a: &Members, b: &Members) -> bool {
-        self.members.iter().all(|member| loosely_agree(a.get(*member), b.get(*member)))
+    fn agrees_loosely(&self, a: &T, b: &T) -> bool {
+        self.members().all(|member| (member.agrees)(a, b, trimmed))
     }
 }
 
-/// The members of a group that are not blank.
-fn group(of: &Members, members: &[&'static str]) -> Members {
-    let value = |member: &&'static str| Some(((*member).to_owned(), plain(of.get(*member))));
-    members.iter().filter_map(value).filter(|(_, value)| !value.is_null()).collect()
-}
-
-fn units(fields: &'static [Field]) -> Vec<Unit> {
-    let mut units: Vec<Unit> = Vec::new();
-    for field in fields {
-        let (name, member) = (field.group.unwrap_or(field.json_name()), field.json_name());
-        match units.iter_mut().find(|unit| field.group.is_some() && unit.name == name) {
-            Some(unit) => unit.members.push(member),
-            None => units.push(Unit { name, owner: field.owner, members: vec![member] }),
-        }
+impl<R: Record> Unit<R> {
+    /// Whether each member says the same, `app` being the App's state or the base.
+    fn is_same(&self, app: &R, xero: &R, same_text: SameText) -> bool {
+        let says_same = |member: &Member<R>| match ((member.value)(app), (member.value)(xero)) {
+            (Ok(a), Ok(b)) => R::same(member.field.json_name(), &plain(&a), &plain(&b)),
+            _ => false,
+        };
+        self.members().all(|member| (member.agrees)(app, xero, same_text) || says_same(member))
     }
-    units
 }
 
-fn merge_unit<R: Record>(unit: &Unit, three: &Three<'_>, out: &mut Outcome<'_>) {
+fn merge_unit<R: Record>(
+    unit: &Unit<R>,
+    three: &Three<'_, R>,
+    out: &mut Outcome<'_, R>,
+) -> Result<(), serde_json::Error> {
     let comparison = Comparison {
-        app_is_base: unit.is_same::<R>(three.local, three.base, loosely_agree),
-        app_is_xero: unit.is_same::<R>(three.local, three.remote, loosely_agree),
-        xero_is_base: unit.is_same::<R>(three.base, three.remote, loosely_agree),
+        app_is_base: unit.is_same(three.local, three.base, trimmed),
+        app_is_xero: unit.is_same(three.local, three.remote, trimmed),
+        xero_is_base: unit.is_same(three.base, three.remote, trimmed),
     };
-    let values = || [unit.shown(three.base), unit.shown(three.local), unit.shown(three.remote)];
-    match out.settled.settle(|| unit.name.to_owned(), &comparison, values) {
+    let values = || Ok([unit.shown(three.base)?, unit.shown(three.local)?, unit.shown(three.remote)?]);
+    match out.settled.settle(|| unit.name.to_owned(), &comparison, values)? {
         // The App keeps its own words for the same thing, but not spaces that Xero trims.
-        Some(Side::Xero) if unit.is_same::<R>(three.local, three.remote, agree) => {}
-        Some(Side::Xero) => unit.copy(three.remote, &mut out.local),
+        Some(Side::Xero) if unit.is_same(three.local, three.remote, exactly) => {}
+        Some(Side::Xero) => unit.copy(three.remote, out.local.to_mut()),
         Some(Side::App) => {
-            unit.copy(three.local, &mut out.outgoing);
-            unit.copy(three.local, &mut out.acked);
+            unit.copy(three.local, out.outgoing.to_mut());
+            unit.copy(three.local, out.acked.to_mut());
         }
         None => {
-            unit.copy(three.base, &mut out.base);
-            unit.copy(three.base, &mut out.acked);
+            unit.copy(three.base, out.base.to_mut());
+            unit.copy(three.base, out.acked.to_mut());
         }
     }
+    Ok(())
 }
 
-fn take_xero(unit: &Unit, three: &Three<'_>, out: &mut Outcome<'_>) {
+fn take_xero<R: Record>(unit: &Unit<R>, three: &Three<'_, R>, out: &mut Outcome<'_, R>) {
     if !unit.agrees(three.local, three.remote) {
-        unit.copy(three.remote, &mut out.local);
+        unit.copy(three.remote, out.local.to_mut());
     }
-}
-
-/// The items of a list field.
-fn items<'a>(record: &'a Members, keyed: &Keyed) -> Vec<&'a Members> {
-    record.get(keyed.field).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object).collect()
-}
-
-/// Puts a list in the place of a list field; an empty one is left out, as in canonical form.
-fn put_items(record: &mut Members, keyed: &Keyed, items: Vec<Members>) {
-    if items.is_empty() {
-        record.remove(keyed.field);
-    } else {
-        let items = items.into_iter().map(Value::Object).collect();
-        record.insert(keyed.field.to_owned(), Value::Array(items));
-    }
-}
-
-fn copy(from: &Members, to: &mut Members, member: &str) {
-    match from.get(member) {
-        Some(value) => to.insert(member.to_owned(), value.clone()),
-        None => to.remove(member),
-    };
-}
-
-fn fields<R: Record>(record: &R) -> Result<Members, serde_json::Error> {
-    match serde_json::to_value(record)? {
-        Value::Object(map) => Ok(map),
-        other => Err(serde::de::Error::custom(format!("a record is an object, not {other}"))),
-    }
-}
-
-fn record<R: Record>(map: Map<String, Value>) -> Result<R, serde_json::Error> {
-    serde_json::from_value(Value::Object(map))
 }

@@ -7,7 +7,6 @@
 use serde_json::Value;
 
 use super::value::{Members, is_blank, plain};
-use super::{Unit, units};
 use crate::{BankTransaction, Customer, Field, Invoice, Keyed, Payment, Record};
 
 /// The kinds that conflicts are of. A name of a group means the same everywhere, so that a path needs no kind.
@@ -34,7 +33,7 @@ pub fn get(record: &Value, path: &str) -> Option<Value> {
     match (part, item) {
         (Some(part), Some(item)) => Some(part.shown(item)),
         (Some(_), None) => None,
-        (None, Some(item)) => Some(plain(Some(&Value::Object(item.clone())))),
+        (None, Some(item)) => Some(plain(&Value::Object(item.clone()))),
         (None, None) => Some(Value::Null),
     }
 }
@@ -62,6 +61,41 @@ pub fn put(record: &mut Value, path: &str, value: &Value) -> bool {
         record.insert(keyed.field.to_owned(), Value::Array(list));
     }
     is_put
+}
+
+/// A field, or the fields of one group, by name.
+struct Unit {
+    name: &'static str,
+    members: Vec<&'static str>,
+}
+
+impl Unit {
+    /// The value as conflicts show it.
+    fn shown(&self, of: &Members) -> Value {
+        let value = |member: &str| of.get(member).map_or(Value::Null, plain);
+        if self.is_plain() {
+            return value(self.name);
+        }
+        let values = self.members.iter().map(|member| ((*member).to_owned(), value(member)));
+        Value::Object(values.filter(|(_, value)| !value.is_null()).collect())
+    }
+
+    /// One field, and no group.
+    fn is_plain(&self) -> bool {
+        self.members == [self.name]
+    }
+}
+
+fn units(fields: &'static [Field]) -> Vec<Unit> {
+    let mut units: Vec<Unit> = Vec::new();
+    for field in fields {
+        let (name, member) = (field.group.unwrap_or(field.json_name()), field.json_name());
+        match units.iter_mut().find(|unit| field.group.is_some() && unit.name == name) {
+            Some(unit) => unit.members.push(member),
+            None => units.push(Unit { name, members: vec![member] }),
+        }
+    }
+    units
 }
 
 /// A path taken apart: a unit of the record, or an item of a list and perhaps a part of it.
@@ -129,7 +163,7 @@ fn put_item(list: &mut Vec<Value>, keyed: &Keyed, key: &str, at: Option<usize>, 
 }
 
 fn put_unit(of: &mut Members, unit: &Unit, value: &Value) -> bool {
-    let mut put = |member: &str, value: Option<&Value>| match value.filter(|value| !is_blank(Some(value))) {
+    let mut put = |member: &str, value: Option<&Value>| match value.filter(|value| !is_blank(value)) {
         Some(value) => drop(of.insert(member.to_owned(), value.clone())),
         None => drop(of.remove(member)),
     };

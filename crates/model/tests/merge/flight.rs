@@ -225,6 +225,28 @@ fn lines_replaced_in_xero_by_the_same_ones_keep_the_apps_edits() {
 }
 
 #[test]
+fn the_same_edit_on_both_sides_makes_one_line_whoever_wrote_it_anew() {
+    let (base, edited) = (line(1, "a"), Line { quantity: amount("3"), ..line(1, "a") });
+    let of_xero = Line { xero_line_id: Some(id(2)), ..edited.clone() };
+    let of_app = Line { xero_line_id: None, ..edited.clone() };
+    for (local, remote) in [(edited.clone(), of_xero), (of_app, edited)] {
+        let decision = decide(&invoice([base.clone()]), &invoice([local]), &invoice([remote.clone()]));
+        assert_eq!((&decision.push, &decision.conflicts), (&vec![], &vec![]));
+        assert_eq!(decision.write_local, Some(invoice([remote])));
+    }
+}
+
+#[test]
+fn spaces_alone_are_filled_in_by_xero_and_no_conflict() {
+    let local = invoice([priced(" ", "1")]);
+    let remote = invoice([Line { xero_line_id: Some(id(2)), ..priced("from an item", "1") }]);
+    assert_settled(&decide(&remote, &remote, &remote));
+    let decision = decide(&invoice([]), &local, &remote);
+    assert_eq!((&decision.push, &decision.conflicts), (&vec![], &vec![]));
+    assert_eq!(decision.write_local, Some(remote));
+}
+
+#[test]
 fn order_is_the_apps_if_only_the_app_changed_it() {
     let of = |numbers: &[u128]| invoice(numbers.iter().map(|number| line(*number, &number.to_string())));
     // Base, App, Xero -> afterwards, pushed

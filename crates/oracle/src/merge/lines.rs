@@ -3,10 +3,8 @@
 //! Both sides of one mind about what amounts mean: line by line, part by part. If not, the lines are one group, because
 //! amounts with and without tax cannot be mixed; and so are two lists that were never one (a first connection).
 
-use serde_json::Value;
-
 use super::same::{blank, same};
-use super::{Build, End, KEY, Members, Question, Side};
+use super::{Build, End, KEY, Members, Question, Side, Value};
 
 /// The field that holds the lines.
 pub(super) const LIST: &str = "lines";
@@ -45,11 +43,17 @@ fn find<'a>(lines: &[&'a Members], key: &str) -> Option<&'a Members> {
     lines.iter().find(|line| key_of(line) == key).copied()
 }
 
+/// The keys of the first list, and those of the others behind what they follow there.
 fn keys<'a>(lists: [&[&'a Members]; 3]) -> Vec<&'a str> {
     let mut keys: Vec<&str> = Vec::new();
-    for key in lists.into_iter().flatten().map(|line| key_of(line)) {
-        if !keys.contains(&key) {
-            keys.push(key);
+    for list in lists {
+        let mut next = 0;
+        for key in list.iter().map(|line| key_of(line)) {
+            let known = keys.iter().position(|other| *other == key);
+            if known.is_none() {
+                keys.insert(next, key);
+            }
+            next = known.unwrap_or(next) + 1;
         }
     }
     keys
@@ -72,10 +76,10 @@ pub(super) fn merge(build: &mut Build<'_>, records: [&Members; 3]) {
     let mut after: [Vec<Value>; 4] = [const { Vec::new() }; 4];
     for key in keys([&theirs, &was, &mine]) {
         let line = merge_line(build, [&was, &mine, &theirs].map(|lines| find(lines, key)));
-        after.iter_mut().zip(line).for_each(|(list, line)| list.extend(line.map(Value::Object)));
+        after.iter_mut().zip(line).for_each(|(list, line)| list.extend(line.map(Value::from)));
     }
     for (record, lines) in records_of(build).into_iter().zip(after) {
-        record.insert(LIST.to_owned(), Value::Array(lines));
+        record.insert(LIST, Value::from(lines));
     }
     put_in_order(build, [&was, &mine, &theirs]);
 }
@@ -117,8 +121,8 @@ fn merge_whole(build: &mut Build<'_>, [base, app, xero]: [&Members; 3], were_nev
         is_same: false,
     };
     let shown = |record: &Members| {
-        let member = |name: &str| Some((name.to_owned(), record.get(name)?.clone()));
-        Value::Object([TYPES, LIST].into_iter().filter_map(member).collect())
+        let member = |name: &'static str| Some((name, record.get(name)?.clone()));
+        Value::from([TYPES, LIST].into_iter().filter_map(member).collect::<Members>())
     };
     let end = build.end(GROUP, &question, || GROUP.to_owned(), || [base, app, xero].map(shown));
     // The App's lines under the ids that Xero knows them by.
@@ -126,23 +130,23 @@ fn merge_whole(build: &mut Build<'_>, [base, app, xero]: [&Members; 3], were_nev
         let line = |line: &&Members| {
             let mut line = (*line).clone();
             match find(&theirs, key_of(&line)).and_then(|line| line.get("xero_line_id")) {
-                Some(id) => drop(line.insert("xero_line_id".into(), id.clone())),
+                Some(id) => line.insert("xero_line_id", id.clone()),
                 None => drop(line.remove("xero_line_id")),
             }
-            Value::Object(line)
+            Value::from(line)
         };
-        Value::Array(mine.iter().map(line).collect())
+        mine.iter().map(line).collect::<Value>()
     };
     let mut put = |which: &[usize], from: &Members, lines: Option<Value>| {
         for record in records_of(build).into_iter().enumerate().filter(|(at, _)| which.contains(at)).map(|(_, r)| r) {
             for name in [TYPES, LIST] {
                 match from.get(name) {
-                    Some(value) => drop(record.insert(name.to_owned(), value.clone())),
+                    Some(value) => record.insert(name, value.clone()),
                     None => drop(record.remove(name)),
                 }
             }
             if let Some(lines) = &lines {
-                record.insert(LIST.to_owned(), lines.clone());
+                record.insert(LIST, lines.clone());
             }
         }
     };
@@ -204,7 +208,7 @@ fn merge_line(build: &mut Build<'_>, [was, mine, theirs]: [Option<&Members>; 3])
 }
 
 fn values(lines: [Option<&Members>; 3]) -> [Value; 3] {
-    lines.map(|line| line.map_or(Value::Null, |line| Value::Object(line.clone())))
+    lines.map(|line| line.map_or(Value::Null, |line| Value::from(line.clone())))
 }
 
 fn merge_parts(build: &mut Build<'_>, path: &str, was: Option<&Members>, mine: &Members, theirs: &Members) -> After {
@@ -230,14 +234,14 @@ fn merge_parts(build: &mut Build<'_>, path: &str, was: Option<&Members>, mine: &
             }
         };
         let shown = |line: &Members| match members {
-            [only] => line.get(*only).cloned().unwrap_or(Value::Null),
-            _ => Value::Object(members.iter().filter_map(|m| Some(((*m).to_owned(), line.get(*m)?.clone()))).collect()),
+            [only] => line.get(only).cloned().unwrap_or(Value::Null),
+            _ => Value::from(members.iter().filter_map(|m| Some((*m, line.get(m)?.clone()))).collect::<Members>()),
         };
         match build.end(GROUP, &question, || format!("{path}.{part}"), || [was, mine, theirs].map(shown)) {
             End::Goes(Side::Xero) | End::Agreed => members.iter().for_each(|m| copy(m, theirs, &mut after[0])),
             End::Goes(Side::App) => {
                 for member in members {
-                    let is_filled_in = is_new && blank(was.get(*member)) && blank(mine.get(*member));
+                    let is_filled_in = is_new && blank(was.get(member)) && blank(mine.get(member));
                     let from = if is_filled_in && !COMPUTED.contains(member) { theirs } else { mine };
                     after[..3].iter_mut().for_each(|line| copy(member, from, line));
                 }
@@ -308,7 +312,7 @@ fn is_same_but_for_blanks(members: &[&'static str], was: &Members, mine: &Member
 
 /// Whether everything that is set in `line` is so in `full`.
 fn is_filled(members: &[&'static str], line: &Members, full: &Members) -> bool {
-    inputs(members, line, line).all(|member| blank(line.get(*member)) || has_same(member, line, full))
+    inputs(members, line, line).all(|member| blank(line.get(member)) || has_same(member, line, full))
 }
 
 /// The App's order if Xero still has the lines of the base, in their order, and none of its own; Xero's if not.
@@ -327,9 +331,9 @@ fn without_id(line: &Members) -> Members {
     line
 }
 
-fn copy(member: &str, from: &Members, to: &mut Members) {
+fn copy(member: &'static str, from: &Members, to: &mut Members) {
     match from.get(member) {
-        Some(value) => drop(to.insert(member.to_owned(), value.clone())),
+        Some(value) => to.insert(member, value.clone()),
         None => drop(to.remove(member)),
     }
 }

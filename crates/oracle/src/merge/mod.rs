@@ -13,20 +13,17 @@
 mod lines;
 mod recognise;
 mod same;
+mod value;
 
 use std::collections::BTreeSet;
-
-use serde_json::{Map, Value};
 
 pub use recognise::recognise;
 pub use same::{alike, differences};
 use same::{blank, same};
+pub use value::{Members, Value};
 
 /// The member of a line that says which line it is, over all states of a record.
 pub const KEY: &str = "@";
-
-/// Members of a record, or of a line.
-type Members = Map<String, Value>;
 
 /// One of the two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -241,10 +238,10 @@ pub fn merge(shape: &Shape, sides: &Sides<'_>, rules: Rules<'_>) -> Verdict {
         }
     }
     Verdict {
-        app: Some(Value::Object(build.app)),
-        xero: Value::Object(build.xero),
-        base: Value::Object(build.base),
-        unsent: Value::Object(build.unsent),
+        app: Some(Value::from(build.app)),
+        xero: Value::from(build.xero),
+        base: Value::from(build.base),
+        unsent: Value::from(build.unsent),
         conflicts: build.court.conflicts,
         sends: build.sends,
         writes: build.writes,
@@ -296,7 +293,7 @@ impl Verdict {
         self.is_removal = true;
         for record in [&mut self.xero, &mut self.base] {
             if let Some(record) = record.as_object_mut() {
-                record.insert("status".to_owned(), Value::from(shape.gone));
+                record.insert("status", Value::from(shape.gone));
             }
         }
     }
@@ -312,8 +309,8 @@ fn is_untouched(shape: &Shape, base: &Value, xero: &Value) -> bool {
     let nothing = Members::new();
     let (base, xero) = (base.as_object().unwrap_or(&nothing), xero.as_object().unwrap_or(&nothing));
     shape.units.iter().all(|unit| match unit {
-        Field(name) => same(name, base.get(*name), xero.get(*name)),
-        Group(_, members) => members.iter().all(|name| same(name, base.get(*name), xero.get(*name))),
+        Field(name) => same(name, base.get(name), xero.get(name)),
+        Group(_, members) => members.iter().all(|name| same(name, base.get(name), xero.get(name))),
         Slots(list) => {
             let (was, is) = (slots_of(base, list), slots_of(xero, list));
             kinds(&[&was, &is]).iter().all(|kind| same(list, find(&was, kind), find(&is, kind)))
@@ -396,17 +393,17 @@ impl Build<'_> {
 
     /// A field, or the fields of a group.
     fn members(&mut self, name: &'static str, members: &[&'static str], [base, app, xero]: [&Members; 3]) {
-        let all = |a: &Members, b: &Members| members.iter().all(|member| same(member, a.get(*member), b.get(*member)));
+        let all = |a: &Members, b: &Members| members.iter().all(|member| same(member, a.get(member), b.get(member)));
         let question = Question { by_app: !all(base, app), by_xero: !all(base, xero), is_same: all(app, xero) };
         let shown = |of: &Members| match members {
             [only] if *only == name => of.get(name).cloned().unwrap_or(Value::Null),
-            _ => Value::Object(members.iter().filter_map(|m| Some(((*m).to_owned(), of.get(*m)?.clone()))).collect()),
+            _ => Value::from(members.iter().filter_map(|m| Some((*m, of.get(m)?.clone()))).collect::<Members>()),
         };
         let end = self.end(name, &question, || name.to_owned(), || [base, app, xero].map(shown));
         for member in members {
-            let put = |to: &mut Members, from: &Members| match from.get(*member) {
-                Some(value) => drop(to.insert((*member).to_owned(), value.clone())),
-                None => drop(to.remove(*member)),
+            let put = |to: &mut Members, from: &Members| match from.get(member) {
+                Some(value) => to.insert(*member, value.clone()),
+                None => drop(to.remove(member)),
             };
             match end {
                 End::Agreed => {}
@@ -428,7 +425,7 @@ impl Build<'_> {
             self.writes.insert(name);
         }
         match xero.get(name) {
-            Some(value) => drop(self.app.insert(name.to_owned(), value.clone())),
+            Some(value) => self.app.insert(name, value.clone()),
             None => drop(self.app.remove(name)),
         }
     }
@@ -437,7 +434,7 @@ impl Build<'_> {
         let [was, mine, theirs] = [base, app, xero].map(|record| slots_of(record, list));
         let mut after: [Vec<Value>; 4] = [const { Vec::new() }; 4];
         for kind in kinds(&[&theirs, &was, &mine]) {
-            let [b, a, x] = [&was, &mine, &theirs].map(|slots| find(slots, &kind));
+            let [b, a, x] = [&was, &mine, &theirs].map(|slots| find(slots, kind));
             let question =
                 Question { by_app: !same(list, b, a), by_xero: !same(list, b, x), is_same: same(list, a, x) };
             let shown = |slot: Option<&Value>| slot.cloned().unwrap_or(Value::Null);
@@ -453,14 +450,14 @@ impl Build<'_> {
         }
         for (record, slots) in [&mut self.app, &mut self.xero, &mut self.base, &mut self.unsent].into_iter().zip(after)
         {
-            record.insert(list.to_owned(), Value::Array(slots));
+            record.insert(list, Value::from(slots));
         }
     }
 }
 
 /// The slots that have anything in them.
 fn slots_of<'a>(record: &'a Members, list: &str) -> Vec<&'a Value> {
-    let slots = record.get(list).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let slots = record.get(list).and_then(Value::as_array).unwrap_or_default();
     let is_filled = |slot: &&Value| {
         slot.as_object().is_some_and(|parts| parts.iter().any(|(name, part)| name != "kind" && !blank(Some(part))))
     };
@@ -471,11 +468,11 @@ fn kind_of(slot: &Value) -> &str {
     slot.get("kind").and_then(Value::as_str).unwrap_or_default()
 }
 
-fn kinds(lists: &[&Vec<&Value>]) -> Vec<String> {
-    let mut kinds: Vec<String> = Vec::new();
-    for slot in lists.iter().flat_map(|list| list.iter()) {
-        if !kinds.iter().any(|known| known == kind_of(slot)) {
-            kinds.push(kind_of(slot).to_owned());
+fn kinds<'a>(lists: &[&Vec<&'a Value>]) -> Vec<&'a str> {
+    let mut kinds = Vec::new();
+    for kind in lists.iter().flat_map(|list| list.iter()).map(|slot| kind_of(slot)) {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
         }
     }
     kinds

@@ -5,11 +5,9 @@
 //! Xero's are one if Xero's has all that the App wrote (the same addition twice, or an answer that was lost). Everything
 //! else is another line.
 
-use serde_json::Value;
-
 use super::lines::{COMPUTED, LIST, is_priced};
 use super::same::{blank, same};
-use super::{KEY, Members};
+use super::{KEY, Members, Value};
 
 /// Gives every line of the three states its key.
 pub fn recognise(base: &mut Value, app: &mut Value, xero: &mut Value) {
@@ -36,11 +34,15 @@ pub fn recognise(base: &mut Value, app: &mut Value, xero: &mut Value) {
             put(other, next);
         }
     }
+    // Of several that are equal, the App's is one that Xero still has: nothing may go because of a guess.
+    let mut known: Vec<&Members> = base.iter().map(|was| &**was).collect();
+    let place = |was: &&Members| xero.iter().position(|line| key(line) == key(was));
+    known.sort_by_key(|was| place(was).unwrap_or(usize::MAX));
     for is_likely in [is_equal, is_alike] {
-        claim(&mut app, &base, &|now, was| id(was).is_none() && is_likely(was, now));
+        claim(&mut app, &known, &|now, was| id(was).is_none() && is_likely(was, now));
     }
     for is_likely in [is_equal, is_alike] {
-        claim(&mut app, &base, &|now, was| is_likely(was, now));
+        claim(&mut app, &known, &|now, was| is_likely(was, now));
     }
     claim(&mut xero, &base, &|now, was| id(was).is_some() && is_alike(was, now));
     // Inserted again with the very edit that Xero has.
@@ -48,23 +50,34 @@ pub fn recognise(base: &mut Value, app: &mut Value, xero: &mut Value) {
     // Edited while it was on its way, to what Xero filled in.
     let sent: Vec<Option<&str>> = base.iter().filter(|was| id(was).is_none()).map(|was| key(was)).collect();
     claim(&mut app, &xero, &|mine, theirs| sent.contains(&key(theirs)) && has_all(mine, theirs));
+    // What neither had before: what is alike first, in Xero also with a line of the App's that it lacks (inserted again
+    // there with the very edit that the App has); then what Xero filled in.
+    claim_new(&mut app, &mut xero, &mut next, is_alike);
+    claim(&mut xero, &app, &|theirs, mine| key(mine).is_some() && is_alike(theirs, mine));
+    claim_new(&mut app, &mut xero, &mut next, has_all);
     for line in xero.iter_mut().filter(|line| key(line).is_none()) {
         next += 1;
         put(line, next);
     }
-    let new: Vec<Members> = {
-        let is_new = |line: &&&mut Members| {
-            let of = key(line);
-            base.iter().all(|was| key(was) != of) && app.iter().all(|mine| key(mine) != of)
-        };
-        xero.iter().filter(is_new).map(|line| (**line).clone()).collect()
-    };
-    for is_likely in [is_alike, has_all] {
-        claim(&mut app, &new.iter().collect::<Vec<_>>(), &|mine, theirs| is_likely(mine, theirs));
-    }
     for line in app.iter_mut().filter(|line| key(line).is_none()) {
         next += 1;
         put(line, next);
+    }
+}
+
+/// Gives a line of the App's and one of Xero's that fit, and that have no key yet, a new one.
+fn claim_new(
+    app: &mut [&mut Members],
+    xero: &mut [&mut Members],
+    next: &mut u32,
+    fits: fn(&Members, &Members) -> bool,
+) {
+    for mine in app.iter_mut().filter(|mine| key(mine).is_none()) {
+        if let Some(theirs) = xero.iter_mut().find(|theirs| key(theirs).is_none() && fits(mine, theirs)) {
+            *next += 1;
+            put(mine, *next);
+            put(theirs, *next);
+        }
     }
 }
 
@@ -76,7 +89,7 @@ fn lines(record: &mut Value) -> Vec<&mut Members> {
 }
 
 fn put(line: &mut Members, number: u32) {
-    line.insert(KEY.to_owned(), Value::from(number.to_string()));
+    line.insert(KEY, Value::from(number.to_string()));
 }
 
 fn key(line: &Members) -> Option<&str> {
@@ -104,8 +117,8 @@ fn claim<K: std::ops::Deref<Target = Members>>(
         }
         let is_free = |other: &&K| lines.iter().all(|line| key(line) != key(other));
         let found = known.iter().filter(is_free).find(|other| fits(lines[at], other)).and_then(|other| key(other));
-        if let Some(found) = found.map(str::to_owned) {
-            lines[at].insert(KEY.to_owned(), Value::from(found));
+        if let Some(found) = found.map(Value::from) {
+            lines[at].insert(KEY, found);
         }
     }
 }
@@ -118,8 +131,7 @@ fn counts(line: &Members, name: &str) -> bool {
 /// Everything is the same but the id.
 fn is_equal(a: &Members, b: &Members) -> bool {
     let all = |a: &Members, b: &Members| {
-        a.iter()
-            .all(|(name, value)| matches!(name.as_str(), KEY | "xero_line_id") || same(name, Some(value), b.get(name)))
+        a.iter().all(|(name, value)| matches!(name, KEY | "xero_line_id") || same(name, Some(value), b.get(name)))
     };
     all(a, b) && all(b, a)
 }

@@ -137,8 +137,11 @@ impl Epoch {
             // Which of two equal lines without an id was sent, nobody can tell.
             under_way.retain(|edit: &Edit| !edit.forgets_ids(kind) && !edit.sets_tax(kind));
         }
-        // Nor can anybody tell a line that was written anew from one whose answer was lost.
-        let may_be_lost = under_way.is_empty() && !app.iter().chain(&xero).any(|edit| edit.forgets_ids(kind));
+        // Nor can anybody tell a line that was written anew, or the copy of one that Xero removed, from one whose answer
+        // was lost.
+        let is_copied = app.iter().any(|edit| edit.copies(kind)) && xero.iter().any(|edit| edit.removes(kind));
+        let is_rewritten = app.iter().chain(&xero).any(|edit| edit.forgets_ids(kind));
+        let may_be_lost = under_way.is_empty() && !is_rewritten && !is_copied;
         Self {
             is_lost: may_be_lost && dice.per_mille(100),
             app,
@@ -174,6 +177,14 @@ impl Edit {
 
     fn forgets_ids(self, kind: u8) -> bool {
         kind % 2 == 1 && self.what + 1 == EDITS[usize::from(kind)]
+    }
+
+    fn copies(self, kind: u8) -> bool {
+        kind % 2 == 1 && self.what + 2 == EDITS[usize::from(kind)]
+    }
+
+    fn removes(self, kind: u8) -> bool {
+        kind % 2 == 1 && self.what + 4 == EDITS[usize::from(kind)]
     }
 
     fn sets_types(self, kind: u8) -> bool {

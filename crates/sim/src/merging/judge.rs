@@ -1,12 +1,12 @@
 //! What the oracle says of an epoch, against what came of it.
 
 use model::{FieldConflict, Side};
-use oracle::merge::{Conflict, Sides, Unit, Verdict, alike, differences, merge, recognise};
-use serde_json::Value;
+use oracle::merge::{Conflict, Sides, Unit, Value, Verdict, alike, differences, merge, recognise};
 
 use super::books::Sample;
 use super::case::{BACK, Epoch};
-use super::pair::{Pair, Rules, value};
+use super::pair::{Pair, Rules};
+use super::plain::plain;
 use super::reached::{Reached, Reaches};
 
 /// The oracle's word on one epoch of one record.
@@ -28,8 +28,8 @@ pub(super) struct Judge {
 impl Judge {
     pub(super) fn of<R: Sample>(pair: &Pair<R>, is_edited: bool) -> Result<Self, String> {
         // Of a first connection the engine's base is empty, but for the first word of each closed vocabulary.
-        let mut base = value(&pair.base)?;
-        let (mut app, mut xero) = (value(&pair.app)?, value(&pair.xero)?);
+        let mut base = plain(&pair.base)?;
+        let (mut app, mut xero) = (plain(&pair.app)?, plain(&pair.xero)?);
         recognise(&mut base, &mut app, &mut xero);
         let verdict = judged::<R>([&base, &app, &xero], &pair.rules);
         let is_ruled = |conflict: &Conflict| pair.rules.rule(&conflict.path) == oracle::merge::Rule::LastWrite;
@@ -60,11 +60,18 @@ impl Judge {
         let mut base = first.base.clone();
         recognise(&mut base, &mut after, &mut xero);
         // Xero keeps the order that it was sent.
-        let order: Vec<Value> = lines(&xero).iter().map(|line| line[oracle::merge::KEY].clone()).collect();
+        let order: Vec<&str> = lines(&xero).iter().map(key).collect();
         let is_open = first.conflicts.iter().any(|conflict| conflict.path == "lines" && conflict.winner.is_none());
         if let Some(lines) = base.get_mut("lines").and_then(Value::as_array_mut).filter(|_| !is_open) {
-            let place = |line: &Value| order.iter().position(|key| *key == line[oracle::merge::KEY]);
-            lines.sort_by_key(|line| place(line).unwrap_or(usize::MAX));
+            // What Xero does not have stays behind what it follows.
+            let mut place = 0;
+            let mut placed: Vec<(usize, Value)> = Vec::new();
+            for line in lines.drain(..) {
+                place = order.iter().position(|known| *known == key(&line)).map_or(place, |at| at + 1);
+                placed.push((place, line));
+            }
+            placed.sort_by_key(|(place, _)| *place);
+            lines.extend(placed.into_iter().map(|(_, line)| line));
         }
         let answered = Rules { answered: Vec::new(), ..rules.clone() };
         self.second = Some(judged::<R>([&base, &after, &xero], &answered));
@@ -73,7 +80,7 @@ impl Judge {
 
     /// Nothing is sent but the fields of the push (I-L8).
     pub(super) fn only_changes<R: Sample>(&self, xero: &R, outgoing: &R, roots: &[&str]) -> Result<(), String> {
-        let (has, wanted) = (value(xero)?, value(outgoing)?);
+        let (has, wanted) = (plain(xero)?, plain(outgoing)?);
         for unit in R::SHAPE.units {
             let (name, members): (&str, &[&str]) = match unit {
                 Unit::Field(name) | Unit::Told(name) => (name, &[name]),
@@ -81,7 +88,7 @@ impl Judge {
                 Unit::Group(name, members) => (name, members),
                 Unit::Lines => ("lines", &["lines", "line_amount_types"]),
             };
-            let is_other = members.iter().any(|member| has.get(*member) != wanted.get(*member));
+            let is_other = members.iter().any(|member| has.get(member) != wanted.get(member));
             if is_other && !roots.contains(&name) {
                 return Err(format!("I-L8: {name} is changed by the way: pushed are {roots:?}"));
             }
@@ -98,7 +105,10 @@ impl Judge {
         self.writes(pair)?;
         self.conflicts(pair)?;
         // Sides.
-        let (app, xero, base) = (value(&pair.app)?, value(&pair.xero)?, value(&pair.base)?);
+        let xero = plain(&pair.xero)?;
+        let [app, base] = [pair.app.as_ref(), Some(&pair.base)]
+            .map(|record| if record == Some(&pair.xero) { Ok(xero.clone()) } else { plain(&record) });
+        let (app, base) = (app?, base?);
         match (&last.app, &pair.app) {
             (None, None) => {}
             (Some(expected), Some(_)) => {
@@ -121,10 +131,10 @@ impl Judge {
         }
         none("I-L3", "what is agreed on", differences(R::SHAPE, &base, &expected))?;
         // Rest.
-        let mut known = value(known)?;
-        if !is_refused && known != xero {
+        if !is_refused && *known != pair.xero {
+            let mut known = plain(known)?;
             if let (Some(known), None) = (known.as_object_mut(), expected_type(&base)) {
-                known.insert("type".to_owned(), xero["type"].clone());
+                known.insert("type", xero.get("type").cloned().unwrap_or_default());
             }
             let differing = differences(R::SHAPE, &known, &xero);
             if !differing.is_empty() {
@@ -156,7 +166,11 @@ impl Judge {
             .collect();
         let refused = u32::from(done.is_refused);
         let count = u32::try_from(wanted.len()).unwrap_or(0);
-        if done.xero_writes + refused != count {
+        let is_whole = self.verdict.conflicts.iter().any(|conflict| conflict.path == "lines");
+        // Of two lists that were never one, the App's may have lines without tax, which Xero works out. With the answer
+        // lost, nobody can tell that it has: it is asked for once more.
+        let again = u32::from(done.is_lost && pair.is_first && is_whole);
+        if !(count..=count + again).contains(&(done.xero_writes + refused)) {
             let (sent, refused) = (done.xero_writes, refused);
             return Err(format!("I-L6: xero is written {sent} times and refuses {refused}, and {count} are due"));
         }
@@ -168,7 +182,6 @@ impl Judge {
         }
         let is_moved = self.is_edited || !self.stood.is_empty() || pair.is_first;
         // Whole lists against each other lose ids in one meeting and get them in the next.
-        let is_whole = self.verdict.conflicts.iter().any(|conflict| conflict.path == "lines");
         let more = u32::from(done.is_app_first) + u32::from(pair.is_first || is_whole);
         let most = if is_moved { 1 + count + more } else { 0 };
         if done.app_writes > most {
@@ -246,13 +259,10 @@ impl Judge {
         reached.reach_if(epoch.app.iter().any(|e| e.to == BACK && e.how & 3 != 0), On::Spelling);
         reached.reach_if(epoch.is_lost && !verdict.sends.is_empty(), On::Lost);
         reached.reach_if(is_quiet && verdict.writes.is_empty(), On::Nothing);
-        let status = |record: &Value| record.get("status").and_then(Value::as_str).map(str::to_owned);
-        reached.reach_if(
-            status(&self.start[1]).as_deref() == Some("OVERDUE") && !verdict.sends.contains("status"),
-            On::Overdue,
-        );
-        let is_void = |record: &Value| matches!(status(record).as_deref(), Some("CANCELLED" | "ARCHIVED"));
-        reached.reach_if(is_void(&self.start[2]) && !verdict.sends.is_empty(), On::VoidEdited);
+        let status = |at: usize| self.start[at].get("status").and_then(Value::as_str);
+        reached.reach_if(status(1) == Some("OVERDUE") && !verdict.sends.contains("status"), On::Overdue);
+        let is_void = matches!(status(2), Some("CANCELLED" | "ARCHIVED"));
+        reached.reach_if(is_void && !verdict.sends.is_empty(), On::VoidEdited);
         let told = ["is_customer", "amount_paid", "is_reconciled"];
         reached.reach_if(told.iter().any(|name| verdict.writes.contains(name)), On::Told);
         if self.start[1].is_null() {
@@ -271,9 +281,7 @@ impl Judge {
         if was.is_empty() && mine.is_empty() && theirs.is_empty() {
             return;
         }
-        let key = |line: &Value| line.get(oracle::merge::KEY).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let keys = |lines: &[Value]| lines.iter().map(key).collect::<Vec<_>>();
-        let (b, a, x) = (keys(was), keys(mine), keys(theirs));
+        let [b, a, x] = [was, mine, theirs].map(|lines| lines.iter().map(key).collect::<Vec<_>>());
         let by_app = a.iter().any(|key| !b.contains(key) && !x.contains(key));
         let by_xero = x.iter().any(|key| !b.contains(key) && !a.contains(key));
         let is_agreed = !b.is_empty();
@@ -282,15 +290,14 @@ impl Judge {
         reached.reach_if(by_app && by_xero, On::LineAddedByBoth);
         reached.reach_if(is_agreed && a.iter().any(|key| !b.contains(key) && x.contains(key)), On::SameLineAdded);
         reached.reach_if(b.iter().any(|key| !a.contains(key) && !x.contains(key)), On::LineRemovedByBoth);
-        let is_in = |order: &[String]| order.iter().filter_map(|key| b.iter().position(|k| k == key)).is_sorted();
+        let is_in = |order: &[&str]| order.iter().filter_map(|key| b.iter().position(|k| k == key)).is_sorted();
         reached.reach_if(!is_in(&a) || !is_in(&x), On::Reordered);
         let has_id = |line: &Value| line.get("xero_line_id").is_some();
         reached.reach_if(mine.iter().any(|line| !has_id(line) && b.contains(&key(line))), On::Rewritten);
         let of_id = |line: &Value| mine.iter().filter(|o| o.get("xero_line_id") == line.get("xero_line_id")).count();
         reached.reach_if(mine.iter().any(|line| has_id(line) && of_id(line) > 1), On::Copied);
-        let find = |lines: &[Value], wanted: &str| lines.iter().find(|line| key(line) == wanted).cloned();
-        let is_both = b.iter().any(|key| match (find(was, key), find(mine, key), find(theirs, key)) {
-            (Some(b), Some(a), Some(x)) => !alike(&b, &a) && !alike(&b, &x) && !alike(&a, &x),
+        let is_both = b.iter().any(|key| match [was, mine, theirs].map(|lines| find(lines, key)) {
+            [Some(b), Some(a), Some(x)] => !alike(b, a) && !alike(b, x) && !alike(a, x),
             _ => false,
         });
         reached.reach_if(is_both && self.verdict.conflicts.is_empty(), On::LineMerge);
@@ -307,7 +314,16 @@ fn judged<R: Sample>([base, app, xero]: [&Value; 3], rules: &Rules) -> Verdict {
 }
 
 fn lines(record: &Value) -> &[Value] {
-    record.get("lines").and_then(Value::as_array).map_or(&[][..], Vec::as_slice)
+    record.get("lines").and_then(Value::as_array).unwrap_or_default()
+}
+
+/// Which line it is.
+fn key(line: &Value) -> &str {
+    line.get(oracle::merge::KEY).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn find<'a>(lines: &'a [Value], wanted: &str) -> Option<&'a Value> {
+    lines.iter().find(|line| key(line) == wanted)
 }
 
 fn ids(record: &Value) -> Vec<Value> {
@@ -360,7 +376,10 @@ fn compare(which: &str, mut expected: Vec<&Conflict>, actual: &[FieldConflict]) 
             value.as_object_mut().map(|line| line.remove("xero_line_id"));
             value
         };
-        let is_so = |should: &Value, is: &Value| alike(should, is) || alike(&bare(should), &bare(is));
+        let is_so = |should: &Value, is: &serde_json::Value| {
+            let is = Value::from(is);
+            alike(should, &is) || alike(&bare(should), &bare(&is))
+        };
         if let Some((should, is)) = pairs.into_iter().find(|(should, is)| !is_so(should, is)) {
             return Err(format!("I-L3: the conflict of {} holds {is} and should hold {should}", found.path));
         }
@@ -377,7 +396,7 @@ fn converged<R: Sample>(app: &Value, xero: &Value, base: &Value) -> Result<(), S
     none("I-C5", "what is agreed on, at rest,", differences(R::SHAPE, base, xero))?;
     let told = R::SHAPE.units.iter().filter_map(|unit| if let Unit::Told(name) = unit { Some(name) } else { None });
     for name in told.chain(&["lines"]) {
-        let text = |record: &Value| record.get(*name).cloned().unwrap_or(Value::Null);
+        let text = |record: &Value| record.get(name).cloned().unwrap_or(Value::Null);
         if !alike(&text(app), &text(xero)) {
             return Err(format!("I-C5: {name} is {} in the app and {} in xero", text(app), text(xero)));
         }

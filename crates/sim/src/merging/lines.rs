@@ -30,8 +30,14 @@ pub(super) fn edit(
         return edit_list(lines, types, edit, side, was, given);
     }
     let count = lines.len();
-    let Some(line) = lines.get_mut(usize::from(edit.place) % count.max(1)) else { return };
-    let before = was.0.iter().find(|old| old.xero_line_id.is_some() && old.xero_line_id == line.xero_line_id).cloned();
+    let at = usize::from(edit.place) % count.max(1);
+    let Some(line) = lines.get_mut(at) else { return };
+    let before = match line.xero_line_id {
+        Some(id) => was.0.iter().find(|old| old.xero_line_id == Some(id)),
+        // Whether the App has got an id yet depends on who is met first: the edit must not.
+        None => was.0.get(at).filter(|_| was.0.len() == count),
+    };
+    let before = before.cloned();
     let nothing = Line::default();
     let old = before.as_ref().unwrap_or(&nothing);
     let back = edit.to == BACK;
@@ -64,6 +70,9 @@ pub(super) fn edit(
     }
     if side == Side::Xero {
         trim_line(line);
+        if line.tax_amount.is_none() {
+            work_out(line, *types);
+        }
     }
 }
 

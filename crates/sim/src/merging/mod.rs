@@ -11,6 +11,7 @@ mod case;
 mod judge;
 mod lines;
 mod pair;
+mod plain;
 mod reached;
 mod shrink;
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::Merging;
 use super::books::{Sample, knows_all};
 use super::case::{Edit, Epoch, Plan};
 use super::judge::{Judge, brief};
+use super::plain::plain;
 use super::reached::{Reached, Reaches};
 
 /// Who wins, by the name of a field or group.
@@ -61,6 +62,8 @@ pub(super) struct Done {
     pub(super) is_app_first: bool,
     /// Xero did not take what it was sent.
     pub(super) is_refused: bool,
+    /// Xero took what it was sent, and its answer was lost.
+    pub(super) is_lost: bool,
     /// The names of fields and groups of each push.
     pub(super) pushes: Vec<Vec<String>>,
 }
@@ -147,7 +150,7 @@ impl<R: Sample> Pair<R> {
     }
 
     fn edit_app(&mut self, edits: &[Edit]) {
-        if let Some(app) = &mut self.app {
+        if let Some(app) = self.app.as_mut().filter(|_| !edits.is_empty()) {
             let was = app.clone();
             edits.iter().for_each(|edit| app.edit(*edit, Side::App, &was, &mut self.given));
         }
@@ -174,6 +177,16 @@ impl<R: Sample> Pair<R> {
         let rules = std::mem::take(&mut self.rules);
         let wanted = self.meet_by(merging, base, remote, &|path| rules.policy(path));
         self.rules = rules;
+        // What a person says is of the conflicts that stand, not of those that come.
+        self.rules.answered.clear();
+        wanted
+    }
+
+    /// The same with what is agreed on and what Xero has.
+    fn meet_xero<M: Merging>(&mut self, merging: &M) -> Result<Wanted<R>, String> {
+        let (base, remote) = (std::mem::take(&mut self.base), std::mem::take(&mut self.xero));
+        let wanted = self.meet(merging, &base, &remote);
+        self.xero = remote;
         wanted
     }
 
@@ -224,8 +237,7 @@ impl<R: Sample> Pair<R> {
     /// The record is read again, met, written, and its reply met.
     fn push<M: Merging>(&mut self, merging: &M) -> Result<(), String> {
         self.is_captured = false;
-        let (base, remote) = (self.base.clone(), self.xero.clone());
-        let acked = match self.meet(merging, &base, &remote)? {
+        let acked = match self.meet_xero(merging)? {
             Wanted::Nothing => return Ok(()),
             Wanted::Removal => {
                 let mut gone = self.xero.clone();
@@ -250,21 +262,22 @@ impl<R: Sample> Pair<R> {
         if self.epoch.is_lost {
             self.tell(|_| "  xero took it; its answer is lost".to_owned());
             self.epoch.is_lost = false;
+            self.done.is_lost = true;
             self.is_captured = true;
             return Ok(());
         }
         let under_way = std::mem::take(&mut self.epoch.under_way);
         if !under_way.is_empty() && self.app.is_some() {
-            let before = value(&self.app)?;
+            let before = plain(&self.app)?;
             self.edit_app(&under_way);
             self.tell(|pair| format!("  under way the app becomes {}", brief(&pair.app)));
             if let Some(judge) = &mut self.judge {
-                judge.under_way::<R>(before, value(&self.app)?, value(&self.xero)?, &self.rules)?;
+                judge.under_way::<R>(before, plain(&self.app)?, plain(&self.xero)?, &self.rules)?;
             }
         }
         self.tell(|pair| format!("  xero answers {}", brief(&pair.xero)));
-        let reply = self.xero.clone();
-        self.is_captured = !matches!(self.meet(merging, &acked, &reply)?, Wanted::Nothing);
+        self.base = acked;
+        self.is_captured = !matches!(self.meet_xero(merging)?, Wanted::Nothing);
         Ok(())
     }
 
@@ -336,15 +349,13 @@ impl<R: Sample, M: Merging> Life<M> for Pair<R> {
         if self.done.is_refused {
             return Ok(false);
         }
-        let base = self.base.clone();
         let is_app_first = std::mem::take(&mut self.epoch.is_app_first);
         if is_app_first {
             self.done.is_app_first = true;
-            let known = self.known_of_xero()?;
+            let (known, base) = (self.known_of_xero()?, self.base.clone());
             self.is_captured = !matches!(self.meet(merging, &base, &known)?, Wanted::Nothing);
         } else {
-            let remote = self.xero.clone();
-            self.is_captured |= !matches!(self.meet(merging, &base, &remote)?, Wanted::Nothing);
+            self.is_captured |= !matches!(self.meet_xero(merging)?, Wanted::Nothing);
         }
         if self.is_captured {
             self.push(merging)?;
@@ -357,8 +368,8 @@ impl<R: Sample, M: Merging> Life<M> for Pair<R> {
         // One more look at both sides: nothing is written, and what stood still stands.
         let (base, app, standing) = (self.base.clone(), self.app.clone(), self.standing.clone());
         let writes = (self.done.app_writes, self.done.decided.len());
-        let (remote, known) = (self.xero.clone(), self.known_of_xero()?);
-        let wanted = self.meet(merging, &base, &remote)?;
+        let known = self.known_of_xero()?;
+        let wanted = self.meet_xero(merging)?;
         let mut is_still = writes == (self.done.app_writes, self.done.decided.len());
         is_still &= self.done.is_refused || (matches!(wanted, Wanted::Nothing) && writes.1 == self.done.decided.len());
         if !is_still || app != self.app {
@@ -369,15 +380,21 @@ impl<R: Sample, M: Merging> Life<M> for Pair<R> {
         }
         let Some(judge) = self.judge.take() else { return Ok(()) };
         let verdict = judge.finish(self, &known, reached);
-        let told = judge.told();
-        self.tell(|_| told);
+        self.tell(|_| judge.told());
         self.is_first = false;
         verdict
     }
 
     fn state(&self) -> Result<String, String> {
         let standing: Vec<&str> = self.standing.iter().map(|conflict| conflict.field.as_str()).collect();
-        let (mut app, xero, base) = (value(&self.app)?, value(&self.xero)?, value(&self.base)?);
+        let (mut app, mut xero, mut base) = (value(&self.app)?, value(&self.xero)?, value(&self.base)?);
+        // The order of slots says nothing.
+        for list in [&mut app, &mut xero, &mut base].into_iter().flat_map(|record| {
+            let members = record.as_object_mut().into_iter().flatten();
+            members.filter(|(name, _)| matches!(name.as_str(), "phones" | "addresses")).map(|(_, list)| list)
+        }) {
+            list.as_array_mut().into_iter().for_each(|slots| slots.sort_by_key(|slot| slot["kind"].to_string()));
+        }
         // Where lines stand against each other, the App's may lack ids.
         let lines = app
             .get_mut("lines")
@@ -385,6 +402,13 @@ impl<R: Sample, M: Merging> Life<M> for Pair<R> {
             .filter(|_| standing.iter().any(|field| field.starts_with("lines")));
         for line in lines.into_iter().flatten().filter_map(Value::as_object_mut) {
             line.remove("xero_line_id");
+            // And spaces that are gone from a line once it is merged.
+            for value in line.values_mut() {
+                if let Some(text) = value.as_str().map(|text| text.trim().to_owned()) {
+                    *value = Value::from(text);
+                }
+            }
+            line.retain(|_, value| value.as_str() != Some(""));
         }
         Ok(format!("app {app}\nxero {xero}\nbase {base}\nopen {standing:?}"))
     }

@@ -22,6 +22,19 @@ fn the_merge_is_what_the_oracle_says_and_everything_is_reached() {
     assert!(outcome.conflicts > CASES / 10);
 }
 
+/// Seeds that failed once.
+const REGRESSIONS: [u64; 13] = [
+    0x14da3, 0x23e58, 0x33abb, 0x4c028, 0x4cde0, 0x5fe67, 0x61471, 0x8c010, 0x95b16, 0xabd80, 0xcf769, 0xf0798, 0xf1d20,
+];
+
+#[test]
+fn what_failed_once_does_not_fail_again() {
+    for seed in REGRESSIONS {
+        let played = play_and_shuffle(&Case::draw(seed), &Real, &mut Reached::default());
+        assert!(played.is_ok(), "{seed:#x}: {}", played.unwrap_err());
+    }
+}
+
 #[test]
 fn a_seed_tells_the_same_story_twice() {
     for seed in 0..50 {
