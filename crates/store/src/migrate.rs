@@ -13,6 +13,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0003_two_way", include_str!("../migrations/0003_two_way.sql")),
     ("0004_verify", include_str!("../migrations/0004_verify.sql")),
     ("0005_cut_off", include_str!("../migrations/0005_cut_off.sql")),
+    ("0006_merged", include_str!("../migrations/0006_merged.sql")),
 ];
 
 /// The fact that says which triggers are installed: a checksum of their text.

@@ -77,19 +77,27 @@ impl Postgres {
         })
     }
 
-    pub(crate) async fn begin(&self, durable: bool) -> Result<PostgresTx, Error> {
-        let tx = PostgresTx { connection: Some(self.connection().await?) };
-        let level = if durable { "BEGIN; SET LOCAL synchronous_commit = on" } else { "BEGIN" };
-        tx.connection().batch_execute(level).await?;
-        Ok(tx)
+    pub(crate) fn begin<'a>(&'a self, durable: bool) -> Boxed<'a, PostgresTx> {
+        Box::pin(async move {
+            let tx = PostgresTx { connection: Some(self.connection().await?) };
+            let level = if durable { "BEGIN; SET LOCAL synchronous_commit = on" } else { "BEGIN" };
+            tx.connection().batch_execute(level).await?;
+            Ok(tx)
+        })
     }
 
-    pub(crate) async fn read(&self) -> Result<PostgresTx, Error> {
-        let tx = PostgresTx { connection: Some(self.connection().await?) };
-        tx.connection().batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        Ok(tx)
+    pub(crate) fn read<'a>(&'a self) -> Boxed<'a, PostgresTx> {
+        Box::pin(async move {
+            let tx = PostgresTx { connection: Some(self.connection().await?) };
+            tx.connection().batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+            Ok(tx)
+        })
     }
 }
+
+/// A future whose code is made here: the code of an `async fn`, and of the driver below it, is made again by every crate
+/// that waits for it.
+type Boxed<'a, T> = std::pin::Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
 /// True if no byte to this server leaves the machine.
 fn is_local(config: &Config) -> bool {
@@ -140,56 +148,62 @@ impl PostgresTx {
         self.connection.as_ref().expect("taken only at the end")
     }
 
-    pub(crate) async fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64, Error> {
-        let statement = self.connection().prepare_cached(sql).await?;
-        // Collected and not mapped on the way: a closure in here keeps whole syncs from moving between threads.
-        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|value| value as _).collect();
-        Ok(self.connection().execute(&statement, &params).await?)
+    pub(crate) fn execute<'a>(&'a mut self, sql: &'a str, params: &'a [Value<'a>]) -> Boxed<'a, u64> {
+        Box::pin(async move {
+            let statement = self.connection().prepare_cached(sql).await?;
+            // Collected and not mapped on the way: a closure in here keeps whole syncs from moving between threads.
+            let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|value| value as _).collect();
+            Ok(self.connection().execute(&statement, &params).await?)
+        })
     }
 
-    pub(crate) async fn query(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Vec<Row>, Error> {
-        let statement = self.connection().prepare_cached(sql).await?;
-        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|value| value as _).collect();
-        let rows = self.connection().query(&statement, &params).await?;
-        rows.iter().map(row).collect()
+    pub(crate) fn query<'a>(&'a mut self, sql: &'a str, params: &'a [Value<'a>]) -> Boxed<'a, Vec<Row>> {
+        Box::pin(async move {
+            let statement = self.connection().prepare_cached(sql).await?;
+            let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|value| value as _).collect();
+            let rows = self.connection().query(&statement, &params).await?;
+            rows.iter().map(row).collect()
+        })
     }
 
     /// Copies rows into a table, given cell by cell.
     ///
     /// The rows are put together here, in PostgreSQL's binary format: the driver's own writer sends 4 kB at a time, and
     /// each piece goes through another task.
-    pub(crate) async fn copy(
-        &mut self,
-        table: &str,
-        columns: &[&str],
+    pub(crate) fn copy<'a>(
+        &'a mut self,
+        table: &'a str,
+        columns: &'a [&'a str],
         width: usize,
-        cells: &[Value<'_>],
-    ) -> Result<(), Error> {
-        let list = columns.join(", ");
-        let shape = self.connection().prepare_cached(&format!("SELECT {list} FROM {table}")).await?;
-        let sink = self.connection().copy_in(&format!("COPY {table} ({list}) FROM STDIN (FORMAT binary)")).await?;
-        let mut sink = pin!(sink);
-        let mut out = BytesMut::with_capacity(COPY_BYTES + COPY_BYTES / 4);
-        out.put_slice(COPY_HEADER);
-        let wide = i16::try_from(width).map_err(|_| Error::Driver("too many columns".into()))?;
-        for row in cells.chunks_exact(width) {
-            out.put_i16(wide);
-            for (value, column) in row.iter().zip(shape.columns()) {
-                put_field(&mut out, value, column.type_()).map_err(|error| Error::Driver(error.to_string()))?;
+        cells: &'a [Value<'a>],
+    ) -> Boxed<'a, ()> {
+        Box::pin(async move {
+            let list = columns.join(", ");
+            let shape = self.connection().prepare_cached(&format!("SELECT {list} FROM {table}")).await?;
+            let sink = self.connection().copy_in(&format!("COPY {table} ({list}) FROM STDIN (FORMAT binary)")).await?;
+            let mut sink = pin!(sink);
+            let mut out = BytesMut::with_capacity(COPY_BYTES + COPY_BYTES / 4);
+            out.put_slice(COPY_HEADER);
+            let wide = i16::try_from(width).map_err(|_| Error::Driver("too many columns".into()))?;
+            for row in cells.chunks_exact(width) {
+                out.put_i16(wide);
+                for (value, column) in row.iter().zip(shape.columns()) {
+                    put_field(&mut out, value, column.type_()).map_err(|error| Error::Driver(error.to_string()))?;
+                }
+                if out.len() >= COPY_BYTES {
+                    sink.send(out.split().freeze()).await?;
+                    out.reserve(COPY_BYTES + COPY_BYTES / 4);
+                }
             }
-            if out.len() >= COPY_BYTES {
-                sink.send(out.split().freeze()).await?;
-                out.reserve(COPY_BYTES + COPY_BYTES / 4);
-            }
-        }
-        out.put_i16(COPY_END);
-        sink.send(out.freeze()).await?;
-        sink.finish().await?;
-        Ok(())
+            out.put_i16(COPY_END);
+            sink.send(out.freeze()).await?;
+            sink.finish().await?;
+            Ok(())
+        })
     }
 
-    pub(crate) async fn batch(&mut self, sql: &str) -> Result<(), Error> {
-        Ok(self.connection().batch_execute(sql).await?)
+    pub(crate) fn batch<'a>(&'a mut self, sql: &'a str) -> Boxed<'a, ()> {
+        Box::pin(async move { Ok(self.connection().batch_execute(sql).await?) })
     }
 
     pub(crate) async fn commit(mut self) -> Result<(), Error> {

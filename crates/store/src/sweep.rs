@@ -86,7 +86,16 @@ impl Tx {
         rows.into_iter().map(|mut row| Ok((row.take()?, row.take()?))).collect()
     }
 
-    /// Linked documents of a kind that name one of these local customers, by their Xero ids.
+    /// Local customers whose contact was merged into another in Xero.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn all_merged_customers(&mut self, org: OrgId) -> Result<Vec<i64>, Error> {
+        let sql = "SELECT id FROM customers WHERE org_id = $1 AND merged_into IS NOT NULL ORDER BY id";
+        self.query(sql, &[Value::Int(org.0)]).await?.into_iter().map(|mut row| row.take()).collect()
+    }
+
+    /// Linked documents of a kind that name one of these local customers and are not cancelled, by their Xero ids.
     ///
     /// # Errors
     /// Those of the database.
@@ -98,7 +107,7 @@ impl Tx {
     ) -> Result<Vec<Uuid>, Error> {
         let sql = format!(
             "SELECT l.xero_id FROM {} d JOIN links l ON l.connection_id = $1 AND l.local_id = d.id AND l.kind = $2 \
-             WHERE d.customer_id = ANY($3) ORDER BY l.xero_id",
+             WHERE d.customer_id = ANY($3) AND d.status <> 'CANCELLED' ORDER BY l.xero_id",
             table_of(kind)
         );
         let params = [Value::Int(connection.0), Value::Text(kind.as_str()), Value::Ints(customers)];

@@ -161,53 +161,59 @@ impl Engine {
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn conflicts(&self, id: ConnectionId, query: &ConflictQuery) -> Result<Vec<ConflictView>, Error> {
-        let connection = self.connection(id).await?;
-        let mut tx = self.store().read().await?;
-        let filter = ConflictFilter { state: query.state, kind: query.kind, local_id: query.local_id };
-        let limit = if query.limit > 0 { query.limit.min(MOST) } else { PAGE };
-        let found = tx.conflicts(id, &filter, query.before, limit).await?;
-        let ids: Vec<i64> = found.iter().map(|conflict| conflict.id).collect();
-        let mut views = Vec::with_capacity(found.len());
-        for kind in Kind::ALL.into_iter().filter(|kind| kind.is_two_way()) {
-            let of_kind: Vec<Conflict> = found.iter().filter(|conflict| conflict.kind == kind).cloned().collect();
-            if !of_kind.is_empty() {
-                views.extend(for_two_way!(kind, P => Desk::<P>::views(&mut tx, &connection, of_kind).await?));
+    pub fn conflicts<'a>(&'a self, id: ConnectionId, query: &'a ConflictQuery) -> crate::Boxed<'a, Vec<ConflictView>> {
+        Box::pin(async move {
+            let connection = self.connection(id).await?;
+            let mut tx = self.store().read().await?;
+            let filter = ConflictFilter { state: query.state, kind: query.kind, local_id: query.local_id };
+            let limit = if query.limit > 0 { query.limit.min(MOST) } else { PAGE };
+            let found = tx.conflicts(id, &filter, query.before, limit).await?;
+            let ids: Vec<i64> = found.iter().map(|conflict| conflict.id).collect();
+            let mut views = Vec::with_capacity(found.len());
+            for kind in Kind::ALL.into_iter().filter(|kind| kind.is_two_way()) {
+                let of_kind: Vec<Conflict> = found.iter().filter(|conflict| conflict.kind == kind).cloned().collect();
+                if !of_kind.is_empty() {
+                    views.extend(for_two_way!(kind, P => Desk::<P>::views(&mut tx, &connection, of_kind).await?));
+                }
             }
-        }
-        views.sort_by_key(|view: &ConflictView| ids.iter().position(|id| *id == view.conflict.id));
-        Ok(views)
+            views.sort_by_key(|view: &ConflictView| ids.iter().position(|id| *id == view.conflict.id));
+            Ok(views)
+        })
     }
 
     /// One conflict.
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn conflict(&self, id: ConnectionId, conflict: i64) -> Result<ConflictView, Error> {
-        let connection = self.connection(id).await?;
-        let mut tx = self.store().read().await?;
-        let found = tx.conflict(id, conflict).await?.ok_or_else(|| unknown(conflict))?;
-        let views = for_two_way!(
-            found.kind,
-            P => Desk::<P>::views(&mut tx, &connection, vec![found]).await?,
-            other => return Err(not_two_way(other))
-        );
-        views.into_iter().next().ok_or_else(|| unknown(conflict))
+    pub fn conflict<'a>(&'a self, id: ConnectionId, conflict: i64) -> crate::Boxed<'a, ConflictView> {
+        Box::pin(async move {
+            let connection = self.connection(id).await?;
+            let mut tx = self.store().read().await?;
+            let found = tx.conflict(id, conflict).await?.ok_or_else(|| unknown(conflict))?;
+            let views = for_two_way!(
+                found.kind,
+                P => Desk::<P>::views(&mut tx, &connection, vec![found]).await?,
+                other => return Err(not_two_way(other))
+            );
+            views.into_iter().next().ok_or_else(|| unknown(conflict))
+        })
     }
 
     /// What a decision would write where, without writing it.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Invalid`] if the conflict cannot be decided so.
-    pub async fn preview(&self, id: ConnectionId, conflict: i64, choice: &Choice) -> Result<Effect, Error> {
-        let connection = self.connection(id).await?;
-        let mut tx = self.store().read().await?;
-        let found = tx.conflict(id, conflict).await?.ok_or_else(|| unknown(conflict))?;
-        for_two_way!(
-            found.kind,
-            P => Desk::<P>::at(&mut tx, &connection, found.local_id, false).await?.effect(&found, choice),
-            other => Err(not_two_way(other))
-        )
+    pub fn preview<'a>(&'a self, id: ConnectionId, conflict: i64, choice: &'a Choice) -> crate::Boxed<'a, Effect> {
+        Box::pin(async move {
+            let connection = self.connection(id).await?;
+            let mut tx = self.store().read().await?;
+            let found = tx.conflict(id, conflict).await?.ok_or_else(|| unknown(conflict))?;
+            for_two_way!(
+                found.kind,
+                P => Desk::<P>::at(&mut tx, &connection, found.local_id, false).await?.effect(&found, choice),
+                other => Err(not_two_way(other))
+            )
+        })
     }
 
     /// Decides a conflict.
@@ -236,34 +242,36 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::resolve`].
-    pub async fn resolve_record(
-        &self,
+    pub fn resolve_record<'a>(
+        &'a self,
         id: ConnectionId,
         kind: Kind,
         local_id: i64,
-        choices: &[FieldChoice],
-        by: &str,
-    ) -> Result<Vec<Resolved>, Error> {
-        let connection = self.connection(id).await?;
-        let table = self.table(id, connection.org).await?;
-        let now = self.now();
-        let mut tx = self.store().begin_durable().await?;
-        for_two_way!(
-            kind,
-            P => {
-                let mut desk = Desk::<P>::at(&mut tx, &connection, local_id, true).await?;
-                if let Some(moved) = desk.moved(&mut tx, choices).await? {
-                    // Brought up to date, so that the next decision is on what is there now.
-                    desk.refresh(&mut tx, &table, now).await?;
+        choices: &'a [FieldChoice],
+        by: &'a str,
+    ) -> crate::Boxed<'a, Vec<Resolved>> {
+        Box::pin(async move {
+            let connection = self.connection(id).await?;
+            let table = self.table(id, connection.org).await?;
+            let now = self.now();
+            let mut tx = self.store().begin_durable().await?;
+            for_two_way!(
+                kind,
+                P => {
+                    let mut desk = Desk::<P>::at(&mut tx, &connection, local_id, true).await?;
+                    if let Some(moved) = desk.moved(&mut tx, choices).await? {
+                        // Brought up to date, so that the next decision is on what is there now.
+                        desk.refresh(&mut tx, &table, now).await?;
+                        tx.commit().await?;
+                        return Err(Error::ConflictMoved(Box::new(self.conflict(id, moved).await?)));
+                    }
+                    let decided = desk.settle(&mut tx, &table, choices, by, now).await?;
                     tx.commit().await?;
-                    return Err(Error::ConflictMoved(Box::new(self.conflict(id, moved).await?)));
-                }
-                let decided = desk.settle(&mut tx, &table, choices, by, now).await?;
-                tx.commit().await?;
-                self.resolved(id, decided).await
-            },
-            other => Err(not_two_way(other))
-        )
+                    self.resolved(id, decided).await
+                },
+                other => Err(not_two_way(other))
+            )
+        })
     }
 
     /// Decides all pending conflicts of a record alike.
@@ -353,51 +361,55 @@ impl Engine {
     /// # Errors
     /// [`Error::Refused`] if the record has moved on, or the accounting rules or Xero no longer allow it;
     /// [`Error::Invalid`] if there is no decision to take back; [`Error::NotFound`].
-    pub async fn undo(&self, id: ConnectionId, conflict: i64, by: &str) -> Result<Resolved, Error> {
-        let connection = self.connection(id).await?;
-        let table = self.table(id, connection.org).await?;
-        let now = self.now();
-        let mut tx = self.store().begin_durable().await?;
-        let found = tx.conflict(id, conflict).await?.ok_or_else(|| unknown(conflict))?;
-        let settled = for_two_way!(
-            found.kind,
-            P => {
-                let mut desk = Desk::<P>::at(&mut tx, &connection, found.local_id, true).await?;
-                desk.undo(&mut tx, &table, &found, by, now).await?
-            },
-            other => return Err(not_two_way(other))
-        );
-        tx.commit().await?;
-        self.resolved(id, vec![settled]).await?.pop().ok_or_else(|| unknown(conflict))
+    pub fn undo<'a>(&'a self, id: ConnectionId, conflict: i64, by: &'a str) -> crate::Boxed<'a, Resolved> {
+        Box::pin(async move {
+            let connection = self.connection(id).await?;
+            let table = self.table(id, connection.org).await?;
+            let now = self.now();
+            let mut tx = self.store().begin_durable().await?;
+            let found = tx.conflict(id, conflict).await?.ok_or_else(|| unknown(conflict))?;
+            let settled = for_two_way!(
+                found.kind,
+                P => {
+                    let mut desk = Desk::<P>::at(&mut tx, &connection, found.local_id, true).await?;
+                    desk.undo(&mut tx, &table, &found, by, now).await?
+                },
+                other => return Err(not_two_way(other))
+            );
+            tx.commit().await?;
+            self.resolved(id, vec![settled]).await?.pop().ok_or_else(|| unknown(conflict))
+        })
     }
 
     /// A person says which of several records in Xero is the App's.
-    async fn resolve_duplicate(
-        &self,
+    fn resolve_duplicate<'a>(
+        &'a self,
         id: ConnectionId,
-        found: &Conflict,
+        found: &'a Conflict,
         xero_id: Uuid,
-        by: &str,
-    ) -> Result<Resolved, Error> {
-        let listed = found.xero.as_deref().unwrap_or_default();
-        if found.what != "SUSPECTED_DUPLICATE" || !listed.contains(&xero_id.to_string()) {
-            return Err(Error::Invalid(
-                "only one of the records that a suspected duplicate lists can be chosen".into(),
-            ));
-        }
-        if found.state != ConflictState::Pending {
-            return Err(Error::ConflictMoved(Box::new(self.conflict(id, found.id).await?)));
-        }
-        let to_send = for_two_way!(found.kind, P => self.link_pair::<P>(id, found.local_id, xero_id, by).await?, other => return Err(not_two_way(other)));
-        let now = self.now();
-        let mut tx = self.store().begin_durable().await?;
-        let result = Value::from(xero_id.to_string()).to_string();
-        tx.decide_conflict(found.id, ConflictState::Resolved, Some(Resolution::KeepXero), Some(&result), by, now)
-            .await?;
-        let connection = self.connection(id).await?;
-        tx.add_events(connection.org, &[event_of(found, "conflict.resolved", "LINK", by)], now).await?;
-        tx.commit().await?;
-        Ok(Resolved { view: self.conflict(id, found.id).await?, wrote_app: true, to_send })
+        by: &'a str,
+    ) -> crate::Boxed<'a, Resolved> {
+        Box::pin(async move {
+            let listed = found.xero.as_deref().unwrap_or_default();
+            if found.what != "SUSPECTED_DUPLICATE" || !listed.contains(&xero_id.to_string()) {
+                return Err(Error::Invalid(
+                    "only one of the records that a suspected duplicate lists can be chosen".into(),
+                ));
+            }
+            if found.state != ConflictState::Pending {
+                return Err(Error::ConflictMoved(Box::new(self.conflict(id, found.id).await?)));
+            }
+            let to_send = for_two_way!(found.kind, P => self.link_pair::<P>(id, found.local_id, xero_id, by).await?, other => return Err(not_two_way(other)));
+            let now = self.now();
+            let mut tx = self.store().begin_durable().await?;
+            let result = Value::from(xero_id.to_string()).to_string();
+            tx.decide_conflict(found.id, ConflictState::Resolved, Some(Resolution::KeepXero), Some(&result), by, now)
+                .await?;
+            let connection = self.connection(id).await?;
+            tx.add_events(connection.org, &[event_of(found, "conflict.resolved", "LINK", by)], now).await?;
+            tx.commit().await?;
+            Ok(Resolved { view: self.conflict(id, found.id).await?, wrote_app: true, to_send })
+        })
     }
 
     async fn resolved(&self, id: ConnectionId, settled: Vec<Settled>) -> Result<Vec<Resolved>, Error> {

@@ -37,14 +37,14 @@ impl Engine {
     /// # Errors
     /// [`Error::NotFound`] if neither side has it; [`Error::Busy`] if a sync is under way and does not end soon; those of
     /// Xero and the database. A refusal is none: it is listed with the failures.
-    pub async fn sync_entity(
-        &self,
+    pub fn sync_entity<'a>(
+        &'a self,
         id: ConnectionId,
         kind: Kind,
         entity: EntityRef,
-        by: &str,
-    ) -> Result<EntityOutcome, Error> {
-        for_kind!(kind, P => self.sync_one::<P>(id, entity, by).await)
+        by: &'a str,
+    ) -> crate::Boxed<'a, EntityOutcome> {
+        Box::pin(async move { for_kind!(kind, P => self.sync_one::<P>(id, entity, by).await) })
     }
 
     async fn sync_one<P: Pulled>(&self, id: ConnectionId, entity: EntityRef, by: &str) -> Result<EntityOutcome, Error> {

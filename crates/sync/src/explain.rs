@@ -140,16 +140,18 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::NotFound`] if the organisation has no such record and never had.
-    pub async fn explain(
-        &self,
+    pub fn explain<'a>(
+        &'a self,
         id: ConnectionId,
         kind: Kind,
         local_id: i64,
         limit: usize,
-    ) -> Result<Explanation, Error> {
-        let connection = self.connection(id).await?;
-        let mut tx = self.store().read().await?;
-        for_kind!(kind, P => self.explain_one::<P>(&mut tx, &connection, local_id, limit).await)
+    ) -> crate::Boxed<'a, Explanation> {
+        Box::pin(async move {
+            let connection = self.connection(id).await?;
+            let mut tx = self.store().read().await?;
+            for_kind!(kind, P => self.explain_one::<P>(&mut tx, &connection, local_id, limit).await)
+        })
     }
 
     async fn explain_one<P: Pulled>(

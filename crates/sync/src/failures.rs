@@ -116,30 +116,32 @@ impl Engine {
         self.retry(id, &found, by).await
     }
 
-    async fn retry(&self, id: ConnectionId, failures: &[Failure], by: &str) -> Result<usize, Error> {
-        let connection = self.connection(id).await?;
-        let now = self.now();
-        let mut pushes: BTreeMap<Kind, Vec<i64>> = BTreeMap::new();
-        let mut pulls: BTreeMap<Kind, Vec<Uuid>> = BTreeMap::new();
-        for failure in failures {
-            match (failure.direction, failure.local_id, Uuid::try_parse(&failure.remote_key)) {
-                (Direction::Push, Some(local_id), _) => pushes.entry(failure.kind).or_default().push(local_id),
-                (Direction::Pull, _, Ok(xero_id)) => pulls.entry(failure.kind).or_default().push(xero_id),
-                _ => {}
+    fn retry<'a>(&'a self, id: ConnectionId, failures: &'a [Failure], by: &'a str) -> crate::Boxed<'a, usize> {
+        Box::pin(async move {
+            let connection = self.connection(id).await?;
+            let now = self.now();
+            let mut pushes: BTreeMap<Kind, Vec<i64>> = BTreeMap::new();
+            let mut pulls: BTreeMap<Kind, Vec<Uuid>> = BTreeMap::new();
+            for failure in failures {
+                match (failure.direction, failure.local_id, Uuid::try_parse(&failure.remote_key)) {
+                    (Direction::Push, Some(local_id), _) => pushes.entry(failure.kind).or_default().push(local_id),
+                    (Direction::Pull, _, Ok(xero_id)) => pulls.entry(failure.kind).or_default().push(xero_id),
+                    _ => {}
+                }
             }
-        }
-        let mut tx = self.store().begin().await?;
-        for (kind, locals) in &pushes {
-            tx.capture(connection.org, *kind, locals, now).await?;
-        }
-        let events: Vec<NewEvent> =
-            failures.iter().map(|failure| event_of(failure, "failure.retried", by, None)).collect();
-        tx.add_events(connection.org, &events, now).await?;
-        tx.commit().await?;
-        for (kind, ids) in &pulls {
-            for_kind!(*kind, P => self.refetch::<P>(id, ids, by).await?);
-        }
-        Ok(pushes.values().map(Vec::len).sum::<usize>() + pulls.values().map(Vec::len).sum::<usize>())
+            let mut tx = self.store().begin().await?;
+            for (kind, locals) in &pushes {
+                tx.capture(connection.org, *kind, locals, now).await?;
+            }
+            let events: Vec<NewEvent> =
+                failures.iter().map(|failure| event_of(failure, "failure.retried", by, None)).collect();
+            tx.add_events(connection.org, &events, now).await?;
+            tx.commit().await?;
+            for (kind, ids) in &pulls {
+                for_kind!(*kind, P => self.refetch::<P>(id, ids, by).await?);
+            }
+            Ok(pushes.values().map(Vec::len).sum::<usize>() + pulls.values().map(Vec::len).sum::<usize>())
+        })
     }
 
     /// Sets a failure aside, with the reason. It is listed again when its cause becomes another.
@@ -190,20 +192,28 @@ impl Engine {
     /// # Errors
     /// [`Error::NotFound`] if the failure is not open or Xero has no such record; [`Error::Invalid`] if the two cannot be
     /// linked; [`Error::Busy`], and those of Xero and the database.
-    pub async fn link_failure(&self, id: ConnectionId, failure: i64, xero_id: Uuid, by: &str) -> Result<(), Error> {
-        let found = self.open_failure(id, failure).await?;
-        let Some(local_id) = found.local_id else {
-            return Err(Error::Invalid("this failure has no record of the app that could be linked".into()));
-        };
-        for_two_way!(
-            found.kind,
-            P => self.link_pair::<P>(id, local_id, xero_id, by).await?,
-            other => return Err(Error::Invalid(format!("{} are only read from xero: nothing to link", other.plural())))
-        );
-        let connection = self.connection(id).await?;
-        let mut tx = self.store().begin().await?;
-        tx.add_events(connection.org, &[event_of(&found, "failure.linked", by, None)], self.now()).await?;
-        Ok(tx.commit().await?)
+    pub fn link_failure<'a>(
+        &'a self,
+        id: ConnectionId,
+        failure: i64,
+        xero_id: Uuid,
+        by: &'a str,
+    ) -> crate::Boxed<'a, ()> {
+        Box::pin(async move {
+            let found = self.open_failure(id, failure).await?;
+            let Some(local_id) = found.local_id else {
+                return Err(Error::Invalid("this failure has no record of the app that could be linked".into()));
+            };
+            for_two_way!(
+                found.kind,
+                P => self.link_pair::<P>(id, local_id, xero_id, by).await?,
+                other => return Err(Error::Invalid(format!("{} are only read from xero: nothing to link", other.plural())))
+            );
+            let connection = self.connection(id).await?;
+            let mut tx = self.store().begin().await?;
+            tx.add_events(connection.org, &[event_of(&found, "failure.linked", by, None)], self.now()).await?;
+            Ok(tx.commit().await?)
+        })
     }
 
     async fn open_failure(&self, id: ConnectionId, failure: i64) -> Result<Failure, Error> {

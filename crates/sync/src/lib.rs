@@ -45,6 +45,10 @@ mod tokens;
 mod vault;
 mod verify;
 
+/// A future whose code is made here, where the kinds are known: the code of an `async fn` is made, all that it calls
+/// included, by every crate that waits for it.
+pub(crate) type Boxed<'a, T> = std::pin::Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
 pub use agree::{Agreement, Difference};
 pub use brake::Braked;
 pub use conflicts::{

@@ -457,25 +457,29 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::NotFound`] if there is no such pair.
-    pub async fn decide_candidate(
-        &self,
+    pub fn decide_candidate<'a>(
+        &'a self,
         id: ConnectionId,
         kind: Kind,
         xero_id: Uuid,
         local_id: i64,
         is_same: bool,
-        by: &str,
-    ) -> Result<(), Error> {
-        let connection = self.connection(id).await?;
-        let now = self.now();
-        let mut tx = self.store().begin().await?;
-        if !tx.decide_candidate(id, kind, xero_id, local_id, is_same, by, now).await? {
-            return Err(Error::NotFound(format!("no pair of {kind} {local_id} and {xero_id} waits for a decision")));
-        }
-        tx.capture(connection.org, kind, &[local_id], now).await?;
-        tx.commit().await?;
-        // What was held back on Xero's side is asked for again: linked, or brought over on its own.
-        for_kind!(kind, P => self.refetch::<P>(id, &[xero_id], by).await)
+        by: &'a str,
+    ) -> crate::Boxed<'a, ()> {
+        Box::pin(async move {
+            let connection = self.connection(id).await?;
+            let now = self.now();
+            let mut tx = self.store().begin().await?;
+            if !tx.decide_candidate(id, kind, xero_id, local_id, is_same, by, now).await? {
+                return Err(Error::NotFound(format!(
+                    "no pair of {kind} {local_id} and {xero_id} waits for a decision"
+                )));
+            }
+            tx.capture(connection.org, kind, &[local_id], now).await?;
+            tx.commit().await?;
+            // What was held back on Xero's side is asked for again: linked, or brought over on its own.
+            for_kind!(kind, P => self.refetch::<P>(id, &[xero_id], by).await)
+        })
     }
 }
 

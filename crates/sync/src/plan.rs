@@ -257,12 +257,14 @@ impl Running<'_> {
     }
 
     /// Reads what changed in Xero and keeps what is not as the links say.
-    async fn gather(&self) -> Result<Gathered, Error> {
-        let mut gathered = Gathered::default();
-        for kind in Kind::ALL {
-            for_kind!(kind, P => self.gather_kind::<P>(gathered.batch()).await?);
-        }
-        Ok(gathered)
+    fn gather<'a>(&'a self) -> crate::Boxed<'a, Gathered> {
+        Box::pin(async move {
+            let mut gathered = Gathered::default();
+            for kind in Kind::ALL {
+                for_kind!(kind, P => self.gather_kind::<P>(gathered.batch()).await?);
+            }
+            Ok(gathered)
+        })
     }
 
     async fn gather_kind<P: Pulled>(&self, kept: &mut Batch<P>) -> Result<(), Error> {
@@ -293,46 +295,50 @@ impl Running<'_> {
     }
 
     /// Does what a sync does, inside one transaction. Referred records that are missing come back to be fetched.
-    async fn act(
-        &self,
-        tx: &mut Tx,
-        gathered: &mut Gathered,
+    fn act<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        gathered: &'a mut Gathered,
         without_missing: bool,
-    ) -> Result<Vec<(Kind, Uuid)>, Error> {
-        let place = Place { cursor: None, expected: None };
-        for kind in Kind::ALL {
-            let acted =
-                for_kind!(kind, P => self.reconcile_in::<P>(tx, gathered.batch(), &place, without_missing).await?);
-            if let Err(missing) = acted {
-                return Ok(missing);
+    ) -> crate::Boxed<'a, Vec<(Kind, Uuid)>> {
+        Box::pin(async move {
+            let place = Place { cursor: None, expected: None };
+            for kind in Kind::ALL {
+                let acted =
+                    for_kind!(kind, P => self.reconcile_in::<P>(tx, gathered.batch(), &place, without_missing).await?);
+                if let Err(missing) = acted {
+                    return Ok(missing);
+                }
             }
-        }
-        Ok(Vec::new())
+            Ok(Vec::new())
+        })
     }
 
     /// Looks at what a sync would do and notes it; nothing is kept.
-    async fn look(&self, gathered: &mut Gathered) -> Result<Vec<PlanItem>, Error> {
-        for round in 0..=4 {
-            self.take_notes();
-            let mut tx = self.engine.store().begin().await?;
-            let missing = self.act(&mut tx, gathered, round == 4).await?;
-            if missing.is_empty() {
-                for kind in [Kind::Customer, Kind::Invoice, Kind::Payment, Kind::BankTransaction] {
-                    let mut after = 0;
-                    while let Some(last) = for_two_way!(kind, P => self.plan_chunk_in::<P>(&mut tx, after).await?) {
-                        after = last;
+    fn look<'a>(&'a self, gathered: &'a mut Gathered) -> crate::Boxed<'a, Vec<PlanItem>> {
+        Box::pin(async move {
+            for round in 0..=4 {
+                self.take_notes();
+                let mut tx = self.engine.store().begin().await?;
+                let missing = self.act(&mut tx, gathered, round == 4).await?;
+                if missing.is_empty() {
+                    for kind in [Kind::Customer, Kind::Invoice, Kind::Payment, Kind::BankTransaction] {
+                        let mut after = 0;
+                        while let Some(last) = for_two_way!(kind, P => self.plan_chunk_in::<P>(&mut tx, after).await?) {
+                            after = last;
+                        }
                     }
+                    drop(tx);
+                    return Ok(self.take_notes());
                 }
                 drop(tx);
-                return Ok(self.take_notes());
+                for kind in Kind::ALL {
+                    let ids: Vec<Uuid> = missing.iter().filter(|(of, _)| *of == kind).map(|(_, id)| *id).collect();
+                    for_kind!(kind, P => self.gather_missing::<P>(&ids, gathered.batch()).await?);
+                }
             }
-            drop(tx);
-            for kind in Kind::ALL {
-                let ids: Vec<Uuid> = missing.iter().filter(|(of, _)| *of == kind).map(|(_, id)| *id).collect();
-                for_kind!(kind, P => self.gather_missing::<P>(&ids, gathered.batch()).await?);
-            }
-        }
-        Ok(self.take_notes())
+            Ok(self.take_notes())
+        })
     }
 
     async fn gather_missing<P: Pulled>(&self, ids: &[Uuid], kept: &mut Batch<P>) -> Result<(), Error> {

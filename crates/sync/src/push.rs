@@ -84,30 +84,32 @@ const STEPS: [Step; 6] = [
 
 impl Running<'_> {
     /// Does one round. A kind that a brake stopped does not stop the others.
-    pub(crate) async fn push_round(&self) -> Result<Vec<String>, Error> {
-        let mut braked = Vec::new();
-        self.recover().await?;
-        for kind in Kind::ALL.into_iter().filter(|kind| kind.is_two_way()) {
-            for_two_way!(kind, P => self.look_up::<P>().await?);
-        }
-        for step in STEPS {
-            let planned = for_two_way!(step.kind, P => self.plan_kind::<P>(step.is_last_of_kind).await);
-            match planned {
-                Ok(_) => {}
-                Err(Error::Braked(stopped)) => {
-                    let said = stopped.to_string();
-                    if !braked.contains(&said) {
-                        braked.push(said);
+    pub(crate) fn push_round<'a>(&'a self) -> crate::Boxed<'a, Vec<String>> {
+        Box::pin(async move {
+            let mut braked = Vec::new();
+            self.recover().await?;
+            for kind in Kind::ALL.into_iter().filter(|kind| kind.is_two_way()) {
+                for_two_way!(kind, P => self.look_up::<P>().await?);
+            }
+            for step in STEPS {
+                let planned = for_two_way!(step.kind, P => self.plan_kind::<P>(step.is_last_of_kind).await);
+                match planned {
+                    Ok(_) => {}
+                    Err(Error::Braked(stopped)) => {
+                        let said = stopped.to_string();
+                        if !braked.contains(&said) {
+                            braked.push(said);
+                        }
                     }
+                    Err(error) => return Err(error),
                 }
-                Err(error) => return Err(error),
+                for op in step.ops {
+                    for_two_way!(step.kind, P => self.send_planned::<P>(*op).await?);
+                }
             }
-            for op in step.ops {
-                for_two_way!(step.kind, P => self.send_planned::<P>(*op).await?);
-            }
-        }
-        self.reread_touched().await?;
-        Ok(braked)
+            self.reread_touched().await?;
+            Ok(braked)
+        })
     }
 }
 
@@ -199,7 +201,6 @@ impl Engine {
             touched: Mutex::default(),
             removals: Mutex::default(),
             approved: Mutex::default(),
-            merged: Mutex::default(),
             counted_calls: AtomicU64::new(0),
             counted_bytes: AtomicU64::new(0),
         })

@@ -233,7 +233,6 @@ impl Running<'_> {
         meetings.extend(self.meetings::<P>(tx, &sorted.changed, &mut failures).await?);
         self.brake_pull::<P>(tx, &meetings).await?;
         let mut counts = self.write_new::<P>(tx, &sorted.new, &refs, now).await?;
-        self.note_merges::<P>(&meetings);
         let met = self.table.meet::<P>(tx, meetings, now).await?;
         counts.updated = i64::try_from(met.iter().filter(|met| met.wrote_local).count()).unwrap_or(i64::MAX);
         counts.conflicts = i64::try_from(met.iter().map(|met| met.open_conflicts).sum::<usize>()).unwrap_or(i64::MAX);
@@ -342,17 +341,6 @@ impl Running<'_> {
             }
         }
         Ok(meetings)
-    }
-
-    /// A contact that was merged into another leaves its documents to it.
-    fn note_merges<P: Pulled>(&self, meetings: &[Meeting<P::Record>]) {
-        let Ok(mut merged) = self.merged.lock() else { return };
-        merged.extend(
-            meetings
-                .iter()
-                .filter(|meeting| P::merged_into(&meeting.base).is_none() && P::merged_into(&meeting.remote).is_some())
-                .map(|meeting| meeting.local_id),
-        );
     }
 
     /// Lists what failed, and closes what had failed and came over now.

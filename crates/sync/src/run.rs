@@ -153,8 +153,6 @@ pub(crate) struct Running<'a> {
     pub(crate) removals: Mutex<HashMap<Kind, Removals>>,
     /// Brakes whose approval this run goes by.
     pub(crate) approved: Mutex<BTreeSet<i64>>,
-    /// Local customers whose contact was merged into another in Xero, as this run learned.
-    pub(crate) merged: Mutex<BTreeSet<i64>>,
     pub(crate) counted_calls: AtomicU64,
     pub(crate) counted_bytes: AtomicU64,
 }
@@ -174,39 +172,41 @@ impl Running<'_> {
         (take(&self.counted_calls, calls), take(&self.counted_bytes, wire_bytes))
     }
 
-    async fn work(&self) -> Result<(), Error> {
-        self.refresh_organisation().await?;
-        let mut first = None;
-        for kind in Kind::ALL {
-            match for_kind!(kind, P => self.pull_kind::<P>().await) {
-                // A list that cannot be read holds up its own kind; the others are read all the same.
-                Err(error) if error.is_of_one_list() => {
-                    tracing::warn!(%kind, %error, "this kind could not be read");
-                    first.get_or_insert(error);
-                }
-                other => other?,
-            }
-        }
-        self.follow_merges().await?;
-        if let Some(error) = first {
-            return Err(error);
-        }
-        if self.mode == Mode::Incremental {
+    fn work<'a>(&'a self) -> crate::Boxed<'a, ()> {
+        Box::pin(async move {
+            self.refresh_organisation().await?;
+            let mut first = None;
             for kind in Kind::ALL {
-                for_kind!(kind, P => self.retry_failed::<P>().await?);
+                match for_kind!(kind, P => self.pull_kind::<P>().await) {
+                    // A list that cannot be read holds up its own kind; the others are read all the same.
+                    Err(error) if error.is_of_one_list() => {
+                        tracing::warn!(%kind, %error, "this kind could not be read");
+                        first.get_or_insert(error);
+                    }
+                    other => other?,
+                }
             }
-        } else if !self.is_first {
-            for kind in Kind::ALL.into_iter().filter(|kind| kind.is_two_way()) {
-                for_two_way!(kind, P => self.sweep_kind::<P>().await?);
+            self.follow_merges().await?;
+            if let Some(error) = first {
+                return Err(error);
             }
-        }
-        Ok(())
+            if self.mode == Mode::Incremental {
+                for kind in Kind::ALL {
+                    for_kind!(kind, P => self.retry_failed::<P>().await?);
+                }
+            } else if !self.is_first {
+                for kind in Kind::ALL.into_iter().filter(|kind| kind.is_two_way()) {
+                    for_two_way!(kind, P => self.sweep_kind::<P>().await?);
+                }
+            }
+            Ok(())
+        })
     }
 
-    /// The documents of a contact that was merged into another moved with it, and Xero need not have dated that.
+    /// The documents of a contact that was merged into another moved with it, and Xero need not have dated that. They are
+    /// found by what the books say, so that a run that was cut off in between loses none.
     async fn follow_merges(&self) -> Result<(), Error> {
-        let merged: Vec<i64> =
-            self.merged.lock().map(|mut merged| std::mem::take(&mut *merged)).unwrap_or_default().into_iter().collect();
+        let merged = self.engine.store().read().await?.all_merged_customers(self.connection.org).await?;
         if merged.is_empty() {
             return Ok(());
         }

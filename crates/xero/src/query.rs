@@ -104,9 +104,10 @@ impl ListQuery {
         Ok(query)
     }
 
-    /// The page size of this query.
+    /// The page size of this query. Records asked for by their ids come in one page, however small others are.
     pub(crate) fn page_size(&self, default: u16) -> u16 {
-        self.page_size.unwrap_or(default).clamp(1, 1000)
+        let named = u16::try_from(self.ids.len()).unwrap_or(u16::MAX);
+        self.page_size.unwrap_or(default.max(named)).clamp(1, 1000)
     }
 
     /// The URL query for page `page`, encoded; an error names what the kind does not understand, because Xero would ignore it
@@ -231,6 +232,8 @@ mod tests {
     #[test]
     fn lists_by_id() {
         let two = [Uuid::from_u128(1), Uuid::from_u128(2)];
+        let small = ListQuery::of_ids::<Contact>(&two).unwrap().encode::<Contact>(1, 1).unwrap();
+        assert!(small.starts_with("page=1&pageSize=2&"), "all of them come in one page: {small}");
         assert_eq!(
             ListQuery::of_ids::<Contact>(&two).unwrap().encode::<Contact>(1, 100).unwrap(),
             "page=1&pageSize=100&IDs=00000000-0000-0000-0000-000000000001%2C00000000-0000-0000-0000-000000000002&includeArchived=true"

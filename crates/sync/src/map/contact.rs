@@ -45,10 +45,6 @@ impl Pulled for Contacts {
         record.name.clone()
     }
 
-    fn merged_into(record: &Customer) -> Option<uuid::Uuid> {
-        record.merged_into
-    }
-
     fn is_marked(marker: &str, record: &Customer) -> bool {
         crate::outgoing::is_marked::<Self>(marker, record)
     }

@@ -21,6 +21,14 @@ impl Pulled for Invoices {
             DocumentStatus::Cancelled => Amount::ZERO,
             _ => amount_or_zero("amount due", wire.amount_due)?,
         };
+        let total = amount_or_zero("total", wire.total)?;
+        let amount_paid = amount_or_zero("amount paid", wire.amount_paid)?;
+        // The answer to a write does not show it. What is cancelled has none: its credits were taken off first.
+        let amount_credited = match (wire.amount_credited, status) {
+            (None, DocumentStatus::Cancelled) => Amount::ZERO,
+            (None, _) => total - amount_paid - amount_due,
+            (shown, _) => amount_or_zero("amount credited", shown)?,
+        };
         Ok(Invoice {
             r#type: wire.kind.ok_or_else(|| Rejection("the invoice has no type".into()))?.as_str().to_owned(),
             number: short("number", wire.invoice_number)?,
@@ -36,10 +44,10 @@ impl Pulled for Invoices {
             lines: line::lines(wire.line_items)?,
             sub_total: amount_or_zero("sub-total", wire.sub_total)?,
             total_tax: amount_or_zero("total tax", wire.total_tax)?,
-            total: amount_or_zero("total", wire.total)?,
+            total,
             amount_due,
-            amount_paid: amount_or_zero("amount paid", wire.amount_paid)?,
-            amount_credited: amount_or_zero("amount credited", wire.amount_credited)?,
+            amount_paid,
+            amount_credited,
             fully_paid_on: date(wire.fully_paid_on_date),
         })
     }

@@ -68,11 +68,6 @@ pub(crate) trait Pulled: Send + Sync + 'static {
     /// Brings the amounts of the App's record up to date that follow from what the App changed since `base`.
     fn prepare(_record: &mut Self::Record, _base: &Self::Record, _rates: &crate::amounts::Rates) {}
 
-    /// The record that this one was merged into in Xero.
-    fn merged_into(_record: &Self::Record) -> Option<Uuid> {
-        None
-    }
-
     /// Points a document at another customer.
     fn set_customer(_record: &mut Self::Record, _customer: model::Ref) {}
 }

@@ -100,40 +100,44 @@ impl<P: Pulled> Odd<P> {
 
 impl Verifying<'_> {
     /// Compares everything, or one kind.
-    pub(super) async fn whole(&mut self, only: Option<Kind>) -> Result<(), Error> {
-        for kind in Kind::ALL.into_iter().filter(|kind| only.is_none_or(|only| only == *kind)) {
-            self.report.tally.begin(kind);
-            for_kind!(kind, P => self.whole_kind::<P>().await?);
-        }
-        Ok(())
+    pub(super) fn whole<'a>(&'a mut self, only: Option<Kind>) -> crate::Boxed<'a, ()> {
+        Box::pin(async move {
+            for kind in Kind::ALL.into_iter().filter(|kind| only.is_none_or(|only| only == *kind)) {
+                self.report.tally.begin(kind);
+                for_kind!(kind, P => self.whole_kind::<P>().await?);
+            }
+            Ok(())
+        })
     }
 
     /// Compares so many linked records, from a place on, and returns the place where the next sample goes on.
-    pub(super) async fn sample(
-        &mut self,
+    pub(super) fn sample<'a>(
+        &'a mut self,
         place: Option<(Kind, i64)>,
         size: usize,
-    ) -> Result<Option<(Kind, i64)>, Error> {
-        // A tax rate has no id to be asked for by; every sync reads all of them.
-        let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| *kind != Kind::TaxRate).collect();
-        let (mut kind, mut after) = place.unwrap_or((kinds[0], 0));
-        let mut left = size;
-        for _ in 0..kinds.len() {
-            let taken = for_kind!(kind, P => self.sample_kind::<P>(after, left).await?);
-            left = left.saturating_sub(taken.0);
-            match taken.1 {
-                Some(last) if left == 0 => return Ok(Some((kind, last))),
-                Some(last) => after = last,
-                None => {
-                    let at = kinds.iter().position(|one| *one == kind).map_or(0, |at| (at + 1) % kinds.len());
-                    (kind, after) = (kinds[at], 0);
+    ) -> crate::Boxed<'a, Option<(Kind, i64)>> {
+        Box::pin(async move {
+            // A tax rate has no id to be asked for by; every sync reads all of them.
+            let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| *kind != Kind::TaxRate).collect();
+            let (mut kind, mut after) = place.unwrap_or((kinds[0], 0));
+            let mut left = size;
+            for _ in 0..kinds.len() {
+                let taken = for_kind!(kind, P => self.sample_kind::<P>(after, left).await?);
+                left = left.saturating_sub(taken.0);
+                match taken.1 {
+                    Some(last) if left == 0 => return Ok(Some((kind, last))),
+                    Some(last) => after = last,
+                    None => {
+                        let at = kinds.iter().position(|one| *one == kind).map_or(0, |at| (at + 1) % kinds.len());
+                        (kind, after) = (kinds[at], 0);
+                    }
+                }
+                if left == 0 {
+                    break;
                 }
             }
-            if left == 0 {
-                break;
-            }
-        }
-        Ok(Some((kind, after)))
+            Ok(Some((kind, after)))
+        })
     }
 
     /// The next linked records of a kind: how many, and the last one's local id unless there are no more.

@@ -281,6 +281,29 @@ async fn an_update_that_never_arrived_is_planned_anew_after_d(url: String) {
 }
 
 #[testkit::on_both_databases]
+async fn an_update_is_not_sent_again_over_what_somebody_wrote_meanwhile(url: String) {
+    for_each(url, &EDITED, async |stage, engine, both| {
+        engine.set_policy(stage.id, None, None, Some(PolicySetting::Ask), "test").await.unwrap();
+        both.edit(stage, "ours").await;
+        stage.push_and_die(engine, "POST", both.case().endpoint(), Trap::DieBefore).await;
+        let theirs = json!({ both.field(): both.text("theirs") });
+        stage.world.emulator.person(stage.tenant()).edit(both.case().endpoint(), both.xero, &theirs).unwrap();
+        let engine = stage.engine().await;
+        stage.later(10);
+        stage.pushed(&engine).await;
+        assert_eq!((both.posts(stage).len(), stage.state(&both.made).await.as_str()), (0, "UNKNOWN"));
+        stage.later(D);
+        stage.pushed(&engine).await;
+        assert_eq!(both.posts(stage).len(), 0, "nothing is overwritten before somebody decides");
+        assert_eq!(both.read(stage)[both.field()], both.text("theirs").as_str());
+        let (kind, local) = (both.case().kind(), &both.made.local);
+        let open = format!("conflicts WHERE kind = '{kind}' AND local_id = {local} AND state = 'PENDING'");
+        assert_eq!(stage.count(&open).await, 1);
+    })
+    .await;
+}
+
+#[testkit::on_both_databases]
 async fn a_lost_update_that_lands_late_does_not_overwrite_a_newer_one(url: String) {
     for_each(url, &EDITED, async |stage, engine, both| {
         both.edit(stage, "first").await;
