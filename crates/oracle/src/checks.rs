@@ -38,10 +38,10 @@ pub struct Checks(BTreeSet<&'static str>);
 impl Checks {
     /// Every rule that the oracle knows. `I-L2w` is the part of I-L2 about edits made in Xero while a request was on its
     /// way, which can be listed and not prevented.
-    pub const NAMES: [&'static str; 31] = [
-        "I-A1", "I-C1", "I-C5", "I-D1", "I-D2", "I-D3", "I-D4", "I-J2", "I-J3", "I-L1", "I-L2", "I-L2w", "I-L3",
-        "I-L4", "I-L5", "I-L6", "I-L7", "I-L8", "I-L9", "I-M2", "I-M3", "I-M5", "I-S1", "I-S2", "I-S3", "I-S4", "I-S5",
-        "I-T2", "I-T3", "I-X1", "I-X2",
+    pub const NAMES: [&'static str; 35] = [
+        "I-A1", "I-C1", "I-C2", "I-C5", "I-C6", "I-D1", "I-D2", "I-D3", "I-D4", "I-J2", "I-J3", "I-L1", "I-L2",
+        "I-L2w", "I-L3", "I-L4", "I-L5", "I-L6", "I-L7", "I-L8", "I-L9", "I-M2", "I-M3", "I-M5", "I-Q1", "I-S1",
+        "I-S2", "I-S3", "I-S4", "I-S5", "I-T1", "I-T2", "I-T3", "I-X1", "I-X2",
     ];
 
     /// All of them.

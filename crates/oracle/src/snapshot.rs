@@ -243,6 +243,8 @@ pub struct Call {
     pub at_ms: i64,
     /// Whose it is.
     pub process: usize,
+    /// A number that changes whenever the process may have forgotten what it was told: it died, or its database failed.
+    pub life: u64,
     /// HTTP method.
     pub method: String,
     /// Path.
@@ -257,6 +259,8 @@ pub struct Call {
     pub tenant: Option<Uuid>,
     /// What the process was answered; 0 for no answer.
     pub status: u16,
+    /// `Retry-After` of the answer, in seconds.
+    pub retry_after_s: Option<i64>,
     /// Whether any byte left.
     pub was_sent: bool,
     /// When Xero carried it out; `None` if never, or as far as is known at once.

@@ -5,6 +5,7 @@
 
 mod contents;
 mod creates;
+mod limits;
 mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,17 +38,19 @@ pub fn judge_wire_with(calls: &[Call], checks: &Checks) -> Vec<Violation> {
     found.extend(tenants(&sorted));
     found.extend(after_disconnect(&sorted));
     found.extend(tokens::judge(&sorted));
+    found.extend(limits::judge(&sorted));
     checks.keep(found)
 }
 
 /// Every write was written down before it left: once, under its key (I-A1). Not for runs that begin from an old backup.
 pub fn judge_audit(calls: &[Call], snapshot: &Snapshot, checks: &Checks) -> Vec<Violation> {
     let mut kept: BTreeMap<&str, usize> = BTreeMap::new();
-    for sent in &snapshot.sends {
+    // What is known not to have reached the books is no write.
+    for sent in snapshot.sends.iter().filter(|sent| sent.outcome.as_deref() != Some("NOT_APPLIED")) {
         *kept.entry(&sent.key).or_default() += 1;
     }
     let mut found = Vec::new();
-    for call in calls.iter().filter(|call| is_write(call)) {
+    for call in calls.iter().filter(|call| is_write(call) && call.applied_at_ms.is_some()) {
         let Some(key) = call.key.as_deref() else {
             found
                 .push(Violation::new("I-A1", format!("call {} {} {} has no key", call.number, call.method, call.path)));

@@ -1,4 +1,4 @@
-//! `tieout-sim`: plays seeds, plays one again, makes a failing one smaller.
+//! `tieout sim`, and `tieout-sim` in the repository: plays seeds, plays one again, makes a failing one smaller.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -85,7 +85,7 @@ pub struct Run {
     without_check: Vec<String>,
     /// Tells as JSON which seeds broke which rules, and nothing else
     #[arg(long)]
-    json: bool,
+    findings: bool,
 }
 
 /// One seed, or a part of it.
@@ -228,7 +228,7 @@ fn run_many(run: &Run, out: &mut dyn Write) -> anyhow::Result<bool> {
     });
     let took = xero::Clock::uptime(&clock).saturating_sub(started);
     let sums = sums.into_inner().map_err(|_| anyhow::anyhow!("a thread of the simulation failed"))?;
-    if run.json {
+    if run.findings {
         writeln!(out, "{}", sums.json())?;
     } else {
         sums.tell(took, jobs, out)?;
@@ -328,7 +328,7 @@ fn tell(report: &Report, with_story: bool, out: &mut dyn Write) -> anyhow::Resul
 
 /// Plays this very run again.
 pub fn reproduction(seed: u64, choice: &Choice) -> String {
-    let mut line = format!("tieout-sim replay 0x{seed:x}");
+    let mut line = format!("tieout sim replay 0x{seed:x}");
     if let Some(knobs) = &choice.knobs {
         let gone: Vec<String> =
             Knobs::drawn(seed).faults.difference(&knobs.faults).map(|fault| format!("{fault:?}")).collect();
@@ -432,7 +432,9 @@ fn run_merge(merge: &Merge, out: &mut dyn Write) -> anyhow::Result<bool> {
         }
     });
     let took = xero::Clock::uptime(&clock).saturating_sub(started);
-    let all = all.into_inner().map_err(|_| anyhow::anyhow!("a thread of the simulation failed"))?;
+    let mut all = all.into_inner().map_err(|_| anyhow::anyhow!("a thread of the simulation failed"))?;
+    // Which thread came first says nothing.
+    all.failures.sort_by_key(|failure| failure.seed);
     let per_second = u128::from(all.cases) * 1_000 / took.as_millis().max(1);
     writeln!(
         out,

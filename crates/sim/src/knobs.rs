@@ -147,17 +147,23 @@ impl Knobs {
         if faults.contains(&Fault::F4) {
             faults.insert(Fault::F1);
         }
+        // Short days find most; some things need a long one, or many records.
+        let (is_long, is_crowded) = (dice.per_mille(125), dice.per_mille(60));
+        let (invoices, steps) = (if is_crowded { dice.between(40, 80) } else { dice.below(15) }, dice.between(6, 25));
+        let steps = if is_long { steps + dice.between(20, 60) } else { steps };
+        let gap_ms = dice.span_ms(1_000, 240_000);
         let processes = if faults.contains(&Fault::F22) { 2 + usize::from(dice.per_mille(300)) } else { 1 };
         Self {
             faults,
             processes,
-            invoices: u32::try_from(dice.below(15)).unwrap_or(0),
-            steps: usize::try_from(dice.between(10, 80)).unwrap_or(40),
-            gap_ms: dice.span_ms(1_000, 240_000),
+            invoices: u32::try_from(invoices).unwrap_or(0),
+            steps: usize::try_from(steps).unwrap_or(20),
+            gap_ms,
             page_size: dice.of(&[1_000, 1_000, 1_000, 10, 3]),
             batch: dice.of(&[50, 50, 3, 1]),
             pull_every_ms: dice.span_ms(60_000, 900_000),
-            push_every_ms: dice.span_ms(2_000, 60_000),
+            // Looks for something to push, where nothing is, are no test of anything.
+            push_every_ms: dice.span_ms(2_000, 60_000).max(gap_ms / 6),
             network_per_mille: dice.of(&[10, 30, 100, 250]),
             crash_per_10k: dice.of(&[5, 20, 60]),
         }

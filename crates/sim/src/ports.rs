@@ -35,6 +35,8 @@ pub struct Ports {
     skew_ms: AtomicI64,
     /// Its own port calls.
     points: AtomicU64,
+    /// How often its database would not keep something: what it knew by then need not be known any more.
+    forgot: AtomicU64,
     entropy: Mutex<Dice>,
 }
 
@@ -43,6 +45,20 @@ struct State {
     is_dead: bool,
     frozen_until_ms: i64,
     tasks: Vec<AbortHandle>,
+}
+
+/// What the name of a place ends with where a lost create is looked for.
+const LOOKING: &str = ", looking";
+
+/// A request as the name of a place.
+fn named(request: &Request) -> String {
+    let looking = if is_look_up(request.url.query().unwrap_or_default()) { LOOKING } else { "" };
+    format!("{} {}{looking}", request.method, request.url.path())
+}
+
+/// Whether a list is asked for what bears a mark.
+pub(crate) fn is_look_up(query: &str) -> bool {
+    query.contains("where=") || query.contains("searchTerm=")
 }
 
 /// It died here.
@@ -62,6 +78,7 @@ impl Ports {
             state: Mutex::default(),
             skew_ms: AtomicI64::new(skew_ms),
             points: AtomicU64::new(0),
+            forgot: AtomicU64::new(0),
             entropy: Mutex::new(Dice::new(stage.seed, &name)),
         })
     }
@@ -97,6 +114,11 @@ impl Ports {
         self.skew_ms.store(0, Ordering::Relaxed);
     }
 
+    /// A life, and what of it the database kept: another number for every time that something may be forgotten.
+    fn memory(&self) -> u64 {
+        (self.life << 32) + self.forgot.load(Ordering::Relaxed)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -118,6 +140,12 @@ impl Ports {
                 self.stage.saw(Seen::CrashInRecovery);
             }
             self.stage.saw(Seen::Crash);
+            if what.ends_with(LOOKING) {
+                self.stage.saw(Seen::CrashInLookUp);
+            }
+            if what == "answered POST /connect/token" {
+                self.stage.saw(Seen::TokenRotatedThenCrash);
+            }
             self.kill(what);
             return Err(Died);
         }
@@ -180,10 +208,8 @@ impl Ports {
             stage.meddle(call, &request);
         }
         let asked = stage.asked(&request);
-        let (outcome, slow_ms) = stage.carry_out(call, self.process, &request, &asked);
-        if self.process > 0
-            && self.point(&format!("answered {} {}", request.method, request.url.path()), true).await.is_err()
-        {
+        let (outcome, slow_ms) = stage.carry_out(call, (self.process, self.memory()), &request, &asked);
+        if self.process > 0 && self.point(&format!("answered {}", named(&request)), true).await.is_err() {
             return std::future::pending().await;
         }
         let slow_ms = i64::try_from(slow_ms).unwrap_or(i64::MAX);
@@ -206,7 +232,7 @@ impl Transport for Ports {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         // Between its last look at the clock and the socket nobody protects a process that stands still (docs/two-way.md):
         // here it dies, and does not freeze.
-        if self.point(&format!("sends {} {}", request.method, request.url.path()), false).await.is_err() {
+        if self.point(&format!("sends {}", named(&request)), false).await.is_err() {
             return std::future::pending().await;
         }
         let answer = self.carry(request).await;
@@ -271,6 +297,10 @@ impl Probe for Ports {
         if is_begin {
             self.stage.tell_database_time().await?;
         }
-        self.stage.database_fails(self.process, point)
+        let failed = self.stage.database_fails(self.process, point);
+        if failed.is_err() {
+            self.forgot.fetch_add(1, Ordering::Relaxed);
+        }
+        failed
     }
 }

@@ -1,11 +1,11 @@
 //! One seed from beginning to end: a storm of edits, faults and crashes, then calm, then judgement.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use oracle::{Checks, Violation};
 use store::{BrakeState, Mode};
-use sync::{Engine, Error, PolicySetting};
+use sync::{Engine, Error, PolicySetting, VerifyReason};
 
 use crate::coverage::{Coverage, Seen};
 use crate::dice::{Dice, die};
@@ -18,6 +18,10 @@ use crate::world::World;
 /// In the calm, everything must have come to rest after so many rounds (reliability.md I-C5 says three poll periods; a
 /// lost answer needs its look-ups first).
 const ROUNDS: usize = 12;
+
+/// What changes in Xero without dating the record anew: what a contact's first document makes of it, and when a document
+/// is due that is paid in part (xero-facts §4).
+const UNDATED: [&str; 3] = ["is_customer", "is_supplier", "due_date"];
 
 /// Between two rounds of the calm, in milliseconds: longer than what waits for another record waits.
 const ROUND_MS: i64 = 61_000;
@@ -130,7 +134,9 @@ struct Game {
     choice: Choice,
     started_ms: i64,
     violations: Vec<Violation>,
-    deeds: std::collections::BTreeMap<&'static str, usize>,
+    deeds: BTreeMap<&'static str, usize>,
+    /// When each edit was made, in milliseconds since 1970.
+    marked_at: BTreeMap<usize, i64>,
     /// An earlier look at both sides: some things may only grow.
     before: Option<oracle::Snapshot>,
 }
@@ -150,7 +156,8 @@ impl Game {
             choice: choice.clone(),
             started_ms,
             violations: Vec::new(),
-            deeds: std::collections::BTreeMap::new(),
+            deeds: BTreeMap::new(),
+            marked_at: BTreeMap::new(),
             before: None,
         })
     }
@@ -213,9 +220,18 @@ impl Game {
     }
 
     async fn take(&mut self, step: &Step) {
+        let known = self.work().marks().len();
         let done = self.work().step(step).await;
         let Some(deed) = done else { return };
+        let made: Vec<oracle::Mark> = self.work().marks()[known..].to_vec();
+        for mark in made {
+            self.world.stage.trace().aside(|| format!("{mark:?}"));
+            self.marked_at.insert(mark.number, self.world.stage.time.now_ms());
+        }
         self.world.stage.note(0, || format!("step {}: {deed}", step.number));
+        if deed == "both: two fields" {
+            self.world.stage.saw(Seen::ThreeWayMerge);
+        }
         *self.deeds.entry(deed).or_default() += 1;
         self.world.note_synced();
     }
@@ -235,10 +251,10 @@ impl Game {
     async fn operate(&mut self, dice: u64) -> anyhow::Result<()> {
         let id = self.world.id;
         let engine = self.operator().clone();
-        let knobs = &self.world.stage.knobs;
+        let knobs = self.world.stage.knobs.clone();
         let mut dice = Dice::new(dice, "operator");
         let time = self.world.stage.time.clone();
-        if weather::is_disconnected(&self.world).await?
+        if self.is_disconnected().await?
             && let Err(error) = self.world.reconnect().await
         {
             // Xero's pages may be down, too.
@@ -264,6 +280,16 @@ impl Game {
             self.world.stage.saw(Seen::PolicyChanged);
         }
         Ok(())
+    }
+
+    /// Whether a person must connect again: only ever because Xero took the grant back (I-T1).
+    async fn is_disconnected(&mut self) -> anyhow::Result<bool> {
+        let is_disconnected = weather::is_disconnected(&self.world).await?;
+        if is_disconnected && !self.world.stage.knobs.has(Fault::F13) {
+            let what = "the connection was lost, and nobody took it away".to_owned();
+            self.violations.push(Violation { invariant: "I-T1", what });
+        }
+        Ok(is_disconnected)
     }
 
     /// What another process, Xero or a limit stood in the way of, a person tries again some other time.
@@ -298,43 +324,97 @@ impl Game {
 
     async fn calm(&mut self) -> anyhow::Result<()> {
         self.look().await?;
+        let (stopped, sent) = (self.before.clone().unwrap_or_default(), self.world.stage.calls().len());
         // What still travels arrives, and every lease of the dead ends.
         self.pass(LANDED_MS).await;
         self.world.end_processes();
         self.pass(120_000).await;
         self.work().open_all();
-        let is_out_of_sight = self.world.stage.knobs.has(Fault::F17) || self.world.stage.knobs.has(Fault::F16);
-        let mut rounds = 0;
-        loop {
-            rounds += 1;
-            self.pass(ROUND_MS).await;
-            self.operate_all().await?;
-            let mode = if rounds == 1 || is_out_of_sight && rounds == 2 { Mode::Full } else { Mode::Incremental };
-            let is_still = self.round(mode).await?;
-            if is_still && rounds > 2 {
-                break;
-            }
-            if rounds == ROUNDS {
-                let what = format!("after {ROUNDS} rounds of calm there is still something to do");
-                self.violations.push(Violation { invariant: "I-C5", what });
-                break;
-            }
-        }
+        self.settle().await?;
+        let (settled, calls) = (self.snapshot().await, self.world.stage.calls().split_off(sent));
+        self.violations.extend(oracle::judge_calm(&stopped, &settled, &calls, &self.choice.checks));
+        self.sweep().await?;
+        self.settle().await?;
         self.look().await?;
         self.echo().await?;
-        let snapshot = self.snapshot().await;
-        let marks = self.work().marks().to_vec();
-        self.violations.extend(oracle::judge_rest(&snapshot, &marks, &self.choice.checks));
-        self.violations.extend(oracle::judge_wire_with(&self.world.stage.calls(), &self.choice.checks));
-        self.violations.extend(weather::judge_emulator(&self.world.stage, &self.choice.checks));
-        weather::count(&self.world.stage, &snapshot);
+        let checks = &self.choice.checks;
+        let rest = self.before.take().unwrap_or_default();
+        let calls = self.world.stage.calls();
+        let marks = self.marks_with_late(&calls);
+        self.violations.extend(oracle::judge_rest(&rest, &marks, checks));
+        self.violations.extend(oracle::judge_wire_with(&calls, checks));
+        self.violations.extend(oracle::judge_audit(&calls, &rest, checks));
+        self.violations.extend(weather::judge_emulator(&self.world.stage, checks));
+        weather::count(&self.world.stage, &rest);
+        Ok(())
+    }
+
+    /// Every edit; one made in Xero while a request about its record was on its way counts as made in flight.
+    fn marks_with_late(&self, calls: &[oracle::Call]) -> Vec<oracle::Mark> {
+        let late: Vec<(&oracle::Call, String)> = calls
+            .iter()
+            .filter(|call| call.method != "GET" && call.applied_at_ms.is_some_and(|at| at > call.at_ms))
+            .map(|call| (call, call.body.to_string()))
+            .collect();
+        let mut marks = self.work().marks().to_vec();
+        for mark in &mut marks {
+            let (Some(at), oracle::Who::Xero(id)) = (self.marked_at.get(&mark.number), mark.who) else { continue };
+            let id = id.to_string();
+            mark.is_in_flight |= late.iter().any(|(call, body)| {
+                call.at_ms <= *at && call.applied_at_ms.is_some_and(|done| *at <= done) && body.contains(&id)
+            });
+        }
+        marks
+    }
+
+    /// Syncs until there is nothing to do. What Xero's day limit has parked is waited for.
+    async fn settle(&mut self) -> anyhow::Result<()> {
+        let parked = self.work().parked_until_ms().await.unwrap_or(0);
+        self.pass((parked - self.world.stage.time.now_ms()).max(0)).await;
+        for round in 1..=ROUNDS {
+            self.pass(ROUND_MS).await;
+            self.operate_all().await?;
+            if self.round(Mode::Incremental).await? && round > 1 {
+                return Ok(());
+            }
+        }
+        let what = format!("after {ROUNDS} rounds of calm there is still something to do");
+        self.violations.push(Violation { invariant: "I-C5", what });
+        Ok(())
+    }
+
+    /// The daily sweep: it finds what moved no date, and nothing else; nothing that it finds is left over.
+    async fn sweep(&mut self) -> anyhow::Result<()> {
+        let (id, engine) = (self.world.id, self.operator().clone());
+        let swept = match self.world.stage.time.drive(engine.sweep(id)).await {
+            Ok(swept) => swept,
+            Err(error) => {
+                let what = format!("the sweep ends with: {error}");
+                self.violations.push(Violation { invariant: "I-C6", what });
+                return self.tolerate::<()>(Err(error));
+            }
+        };
+        for difference in &swept.differences {
+            let is_healed = difference.reason == VerifyReason::Healed;
+            if is_healed {
+                self.world.stage.saw(Seen::Healed);
+            }
+            let is_undated = UNDATED.contains(&difference.field.as_str()) || self.world.stage.knobs.has(Fault::F17);
+            let invariant = match is_healed {
+                true if !is_undated => "I-C2",
+                false if !difference.reason.is_explained() => "I-C6",
+                _ => continue,
+            };
+            let what = format!("only the sweep finds: {} ({})", difference.sentence(), difference.reason.as_str());
+            self.violations.push(Violation { invariant, what });
+        }
         Ok(())
     }
 
     /// Answers every question that stops somebody.
     async fn operate_all(&mut self) -> anyhow::Result<()> {
         let (id, engine, time) = (self.world.id, self.operator().clone(), self.world.stage.time.clone());
-        if weather::is_disconnected(&self.world).await? {
+        if self.is_disconnected().await? {
             self.world.reconnect().await?;
         }
         for brake in time.drive(engine.brakes(id)).await?.iter().filter(|brake| brake.state == BrakeState::Open) {
@@ -372,13 +452,14 @@ impl Game {
 
     /// One more cycle writes nothing on either side.
     async fn echo(&mut self) -> anyhow::Result<()> {
-        let before = self.snapshot().await;
+        let before = self.before.take().unwrap_or_default();
         let calls = self.world.stage.calls().len();
         self.pass(ROUND_MS).await;
         self.round(Mode::Full).await?;
         let after = self.snapshot().await;
         let calls = self.world.stage.calls().split_off(calls);
         self.violations.extend(oracle::judge_echo(&before, &after, &calls, &self.choice.checks));
+        self.before = Some(after);
         Ok(())
     }
 

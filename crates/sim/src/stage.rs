@@ -285,11 +285,11 @@ impl Stage {
         }
     }
 
-    /// Xero does what it is asked. `None` if no answer ever comes; with how many milliseconds the answer takes.
+    /// Xero does what it is asked by a process in one of its lives. `None` if no answer ever comes; with how many milliseconds the answer takes.
     pub(crate) fn carry_out(
         &self,
         call: u64,
-        process: usize,
+        who: (usize, u64),
         request: &Request,
         asked: &emulator::http::Request,
     ) -> (Option<Response>, u64) {
@@ -300,11 +300,17 @@ impl Stage {
             Outcome::Lost => None,
         };
         let status = answer.as_ref().map_or(0, |answer| answer.status);
-        self.remember(call, process, request, answer.as_ref());
+        self.remember(call, who, request, answer.as_ref());
         let path = request.url.path();
         {
             let mut trace = self.trace();
-            trace.note(self.time.now_ms(), process, || format!("call {call}: {} {path} -> {status}", request.method));
+            trace.note(self.time.now_ms(), who.0, || format!("call {call}: {} {path} -> {status}", request.method));
+            let shown = |body: &[u8]| String::from_utf8_lossy(body).into_owned();
+            let since = request.headers.get("if-modified-since").and_then(|value| value.to_str().ok());
+            trace.aside(|| {
+                format!("asked: {} since {since:?} {}", request.url.query().unwrap_or_default(), shown(&request.body))
+            });
+            trace.aside(|| format!("answered: {}", answer.as_ref().map_or_else(String::new, |it| shown(&it.body))));
             trace.mix(&request.body);
             trace.mix(answer.as_ref().map_or(&[], |answer| &answer.body));
         }
@@ -325,7 +331,13 @@ impl Stage {
         (response, slow_ms)
     }
 
-    fn remember(&self, number: u64, process: usize, request: &Request, answer: Option<&emulator::http::Response>) {
+    fn remember(
+        &self,
+        number: u64,
+        (process, life): (usize, u64),
+        request: &Request,
+        answer: Option<&emulator::http::Response>,
+    ) {
         let text = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let is_api = request.url.path().starts_with("/api.xro/");
         let is_write = is_api && request.method != http::Method::GET;
@@ -345,6 +357,7 @@ impl Stage {
             number,
             at_ms: self.time.now_ms(),
             process,
+            life,
             method: request.method.to_string(),
             path: request.url.path().to_owned(),
             query: request.url.query().unwrap_or_default().to_owned(),
@@ -352,6 +365,9 @@ impl Stage {
             body,
             tenant: text("xero-tenant-id").and_then(|id| id.parse().ok()),
             status,
+            retry_after_s: answer
+                .and_then(|answer| answer.header("retry-after"))
+                .and_then(|seconds| seconds.parse().ok()),
             was_sent: true,
             applied_at_ms: None,
             answer: kept,

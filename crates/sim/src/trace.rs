@@ -42,6 +42,13 @@ impl Trace {
         self.last.push_back(what);
     }
 
+    /// What helps whoever reads all of it, and is no event of its own.
+    pub fn aside(&mut self, what: impl FnOnce() -> String) {
+        if let Some(whole) = &mut self.whole {
+            whole.push(format!("{:>18}{}", "", what()));
+        }
+    }
+
     /// More that must be the same, without words.
     pub fn mix(&mut self, what: &[u8]) {
         what.hash(&mut self.hasher);

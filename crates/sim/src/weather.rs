@@ -1,11 +1,14 @@
 //! The faults of Xero and of the way there, as rules of the emulator, and what its own books say at the end.
 
+use std::collections::BTreeMap;
+
 use emulator::FaultRule;
 use oracle::{Checks, Violation};
 
 use crate::coverage::Seen;
 use crate::dice::Dice;
 use crate::knobs::{Fault, Knobs};
+use crate::ports::is_look_up;
 use crate::stage::Stage;
 use crate::workload::{AppDeed, Options, XeroDeed};
 use crate::world::World;
@@ -13,7 +16,11 @@ use crate::world::World;
 /// What of a tenant's fault is a person's affair to mend.
 pub(crate) async fn is_disconnected(world: &World) -> anyhow::Result<bool> {
     let connection = world.stage.time.drive(world.operator.connection(world.id)).await?;
-    Ok(connection.state != store::ConnectionState::Connected)
+    let is_disconnected = connection.state != store::ConnectionState::Connected;
+    if is_disconnected {
+        world.stage.saw(Seen::NeedsReconnect);
+    }
+    Ok(is_disconnected)
 }
 
 /// Leaves out of a workload what belongs to faults that the seed has not.
@@ -40,6 +47,10 @@ pub(crate) fn limit(options: &mut Options, knobs: &Knobs) {
     }
     if !has(Fault::F20) {
         options.both_per_mille = 0;
+    }
+    // A statement over many rows meets a brake only where there are many.
+    if knobs.invoices >= 40 {
+        options.set_app(AppDeed::Sweep, 120);
     }
 }
 
@@ -160,11 +171,28 @@ pub(crate) fn count(stage: &Stage, snapshot: &oracle::Snapshot) {
     of(Seen::LostAfterCommitOfPayment, calls.iter().filter(is_payment).filter(|call| call.status == 0).count());
     let log = stage.emulator.log();
     of(Seen::KeyReplayed, log.iter().filter(|call| call.is_replay).count());
+    of(Seen::LookUp, calls.iter().filter(|call| is_look_up(&call.query)).count());
+    of(Seen::GraceRetry, tokens_given_twice(&calls));
     let conflicts = &snapshot.conflicts;
     of(Seen::Conflict, conflicts.iter().filter(|one| one.what == "FIELD").count());
     of(Seen::PossibleOverwrite, conflicts.iter().filter(|one| one.what == "POSSIBLE_OVERWRITE").count());
     of(Seen::Refused, snapshot.failures.iter().filter(|one| one.direction == "PUSH").count());
-    let events = |word: &str| snapshot.events.iter().filter(|event| event.what.contains(word)).count();
-    of(Seen::Adopted, events("adopt"));
-    of(Seen::ThreeWayMerge, events("merge"));
+    let is_adopted = |one: &&oracle::Intent| {
+        one.state == "DONE"
+            && one.message.as_deref().is_some_and(|message| message.contains("found in Xero by its mark"))
+    };
+    of(Seen::Adopted, snapshot.intents.iter().filter(is_adopted).count());
+}
+
+/// How often a refresh token that had been exchanged was exchanged once more.
+fn tokens_given_twice(calls: &[oracle::Call]) -> usize {
+    let mut given = BTreeMap::<&str, usize>::new();
+    for call in calls.iter().filter(|call| call.path.ends_with("/connect/token")) {
+        let form = call.body.as_str().unwrap_or_default();
+        let token = form.split('&').find_map(|pair| pair.strip_prefix("refresh_token="));
+        if let Some(token) = token.filter(|_| call.answer["access_token"].is_string()) {
+            *given.entry(token).or_default() += 1;
+        }
+    }
+    given.values().filter(|count| **count > 1).count()
 }

@@ -27,6 +27,9 @@ use crate::time::Time;
 /// Where a simulation's time starts: the middle of a month in 2026, and not on a full second.
 const START_MS: i64 = 1_790_000_000_123;
 
+/// Between two looks at whether a verification is due.
+const VERIFY_EVERY: Duration = Duration::from_secs(15 * 60);
+
 /// Where the emulator says that it is.
 const BASE: &str = "http://emulator.test";
 
@@ -377,8 +380,17 @@ async fn serve(stage: Arc<Stage>, store: Store, ports: Arc<Ports>, id: Connectio
             }
         }
     };
+    let verify = {
+        let (stage, engine, ports) = (Arc::clone(&stage), engine.clone(), Arc::clone(&ports));
+        async move {
+            loop {
+                stage.time.sleep(VERIFY_EVERY).await;
+                tell(&stage, ports.process, "verify", &engine.verify_due().await);
+            }
+        }
+    };
     let keep = async move { engine.keep_tokens().await };
-    for task in [tokio::spawn(pull), tokio::spawn(push), tokio::spawn(keep)] {
+    for task in [tokio::spawn(pull), tokio::spawn(push), tokio::spawn(verify), tokio::spawn(keep)] {
         ports.adopt(task.abort_handle());
         let (stage, process) = (Arc::clone(&stage), ports.process);
         tokio::spawn(async move {

@@ -145,6 +145,12 @@ pub(crate) enum Command {
         #[arg(long)]
         fix: bool,
     },
+    /// Play this program's engine against an emulated Xero under edits, faults and crashes
+    #[command(subcommand)]
+    #[command(
+        before_help = "Examples:\n  tieout sim run --seeds 1000\n  tieout sim replay 0x3b --trace\n  tieout sim shrink 0x3b"
+    )]
+    Sim(sim::cli::What),
     /// Serve an emulated Xero alone
     Emulator(Box<Emulator>),
     /// Look at settings, check them, begin with them

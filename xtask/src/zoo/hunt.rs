@@ -168,7 +168,7 @@ fn play(
     settings: &Settings,
 ) -> Result<BTreeMap<u64, Broken>, String> {
     let mut command = Command::new(program);
-    command.args(["run", "--json", "--jobs", "1", "--twice", "0"]);
+    command.args(["run", "--findings", "--jobs", "1", "--twice", "0"]);
     command.args(["--first", &first.to_string(), "--seeds", &seeds.to_string()]);
     if is_first_enough {
         command.arg("--fail-fast");

@@ -97,7 +97,10 @@ pub(super) fn resends(calls: &[&Call]) -> Vec<Violation> {
                 if after > RESEND_MS {
                     found.push(Violation::new("I-S3", format!("{about} under its key after {after} ms")));
                 }
-                if open.iter().any(|old| old.call.key == new.call.key && old.call.status == 500) {
+                // Who died, or could not write it down, does not know.
+                let is_known = |old: &Call| (old.process, old.life) == (new.call.process, new.call.life);
+                let refused = |old: &&&Attempt<'_>| old.call.key == new.call.key && old.call.status == 500;
+                if open.iter().filter(refused).any(|old| is_known(old.call)) {
                     found.push(Violation::new("I-S3", format!("{about} under a key that was answered with 500")));
                 }
             } else if !was_looked_for(calls, of, &open, new.call) {

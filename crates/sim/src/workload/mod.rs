@@ -198,6 +198,13 @@ impl Workload {
         &self.options
     }
 
+    /// Until when the last of the writes waits that a limit has parked, in milliseconds since 1970; `None` if none does.
+    pub async fn parked_until_ms(&self) -> Option<i64> {
+        let sql = "SELECT MAX(not_before) AS c FROM intents WHERE state = 'PLANNED'";
+        let until: jiff::Timestamp = self.app.text(sql).await?.parse().ok()?;
+        Some(until.as_millisecond())
+    }
+
     /// The App's connection, to look at its tables.
     pub fn app(&self) -> &App {
         &self.app

@@ -18,6 +18,7 @@ mod push;
 mod records;
 mod runs;
 mod serve;
+mod simulate;
 mod status;
 mod sync;
 mod verify;
@@ -51,6 +52,7 @@ pub(crate) async fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
             log_without_settings()?;
             emulator::run(&what, output).await
         }
+        Command::Sim(what) => simulate::run(what).await,
         Command::Doctor { fix } => {
             log_without_settings()?;
             doctor::run(&global, fix, output).await

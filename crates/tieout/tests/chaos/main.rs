@@ -43,8 +43,8 @@ use xero::Xero;
 
 /// Seconds of storm if nobody says otherwise; SQLite has one program and half of them.
 const STORM_S: u64 = 24;
-/// Until nothing is left to do: a short storm leaves nothing that takes longer; a long one lost answers, which are looked
-/// for when they cannot land any more (`lands_within_s`), twice with a minute between, each with a wait before it.
+/// Until nothing is left to do: a short storm seldom leaves anything that takes longer; a long one lost answers, which are
+/// looked for when they cannot land any more (`lands_within_s`), twice with a minute between, each with a wait before it.
 const REST: Duration = Duration::from_secs(45);
 const REST_AFTER_LONG: Duration = Duration::from_secs(600);
 

@@ -295,7 +295,9 @@ impl Stage {
                 return Ok(begun.elapsed());
             }
             last = format!("last sync {status} {}; open: {open:?}", said.chars().take(300).collect::<String>());
-            if begun.elapsed() > within {
+            // A request without answer that may not be sent again is looked for when it cannot land any more.
+            let is_lost = open.iter().any(|one| one.contains(" UNKNOWN"));
+            if begun.elapsed() > if is_lost { crate::REST_AFTER_LONG } else { within } {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(400)).await;
