@@ -386,7 +386,13 @@ impl Game {
     /// The daily sweep: it finds what moved no date, and nothing else; nothing that it finds is left over.
     async fn sweep(&mut self) -> anyhow::Result<()> {
         let (id, engine) = (self.world.id, self.operator().clone());
-        let swept = match self.world.stage.time.drive(engine.sweep(id)).await {
+        let mut swept = self.world.stage.time.drive(engine.sweep(id)).await;
+        if let Err(error) = &swept
+            && self.wait_out(error).await
+        {
+            swept = self.world.stage.time.drive(engine.sweep(id)).await;
+        }
+        let swept = match swept {
             Ok(swept) => swept,
             Err(error) => {
                 let what = format!("the sweep ends with: {error}");
@@ -430,6 +436,16 @@ impl Game {
         Ok(())
     }
 
+    /// Waits until Xero's limit has room again, if that is what stood in the way; of the day's a whole day, because it
+    /// gives the calls back one by one.
+    async fn wait_out(&mut self, error: &Error) -> bool {
+        let Error::Xero(limit @ xero::Error::Limited(_)) = error else { return false };
+        let wait = limit.retry_after(self.operator().now()).unwrap_or_default();
+        let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(0) + 1_000;
+        self.pass(if wait_ms > 300_000 { wait_ms.max(86_400_000) } else { wait_ms }).await;
+        true
+    }
+
     /// One round; true if it found nothing to do.
     async fn round(&mut self, mode: Mode) -> anyhow::Result<bool> {
         let (id, engine) = (self.world.id, self.operator().clone());
@@ -444,6 +460,7 @@ impl Game {
             }
             Err(error) => {
                 self.world.stage.note(0, || format!("calm: {error}"));
+                self.wait_out(&error).await;
                 self.tolerate::<()>(Err(error))?;
                 Ok(false)
             }
